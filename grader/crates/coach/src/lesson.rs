@@ -1,0 +1,66 @@
+//! The five fields of a failed public test, so that every red line teaches.
+
+use std::fmt::Debug;
+
+use model::Message;
+
+/// What stays the same for all checks of one public test: where it belongs and what it teaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson {
+    /// The lab's package name, for the command that runs the test again.
+    pub lab: &'static str,
+    /// The part of the handout, from 1.
+    pub part: u8,
+    /// The rule behind the test, in one sentence.
+    pub why: &'static str,
+    /// Where to read: README part, man page, function.
+    pub read: &'static str,
+}
+
+impl Lesson {
+    /// Fails the test unless the two values are equal. `what` says what was done, in the
+    /// kernel's words.
+    #[track_caller]
+    pub fn equal<T: PartialEq + Debug>(&self, what: &str, expected: T, got: T) {
+        if expected != got {
+            self.fail(what, format!("{expected:?}"), format!("{got:?}"));
+        }
+    }
+
+    /// Fails the test unless `holds`.
+    #[track_caller]
+    pub fn check(&self, holds: bool, what: &str, expected: impl Into<String>, got: impl Into<String>) {
+        if !holds {
+            self.fail(what, expected, got);
+        }
+    }
+
+    /// The value of a call that should have succeeded; fails the test with its error otherwise.
+    #[track_caller]
+    pub fn ok<T>(&self, what: &str, result: std::io::Result<T>) -> T {
+        match result {
+            Ok(value) => value,
+            Err(error) => self.fail(what, "success", error.to_string()),
+        }
+    }
+
+    /// Fails the test.
+    #[track_caller]
+    pub fn fail(&self, what: &str, expected: impl Into<String>, got: impl Into<String>) -> ! {
+        panic!("\n{}\n", self.message(what, expected.into(), got.into()))
+    }
+
+    pub(crate) fn message(&self, what: &str, expected: String, got: String) -> Message {
+        Message {
+            what: what.into(),
+            expected,
+            got,
+            why: self.why.into(),
+            read: self.read.into(),
+            again: match crate::alone::test_name() {
+                Some(test) => format!("cargo test -p {} {test}", self.lab),
+                None => format!("cargo test -p {}", self.lab),
+            },
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a public test uses: a process and a deadline of its own, and a failure that teaches.
+//!
+//! This is the student half of the grader. It knows no points, no hidden test and no box.
+//!
+//! ```no_run
+//! # use coach::Lesson;
+//! const EOF: Lesson = Lesson {
+//!     lab: "pipes",
+//!     part: 3,
+//!     why: "a pipe is a byte stream: only read(2) = 0 means end of file",
+//!     read: "README part 3, pipe(7), `read_full` in src/lib.rs",
+//! };
+//!
+//! #[test]
+//! fn read_full_stops_at_end_of_file() {
+//!     coach::alone(&EOF, || {
+//!         let got = 8;
+//!         EOF.equal("read_full on a pipe that holds 8 bytes", 8, got);
+//!     });
+//! }
+//! ```
+
+mod alone;
+mod lesson;
+mod program;
+
+pub use alone::alone;
+pub use lesson::Lesson;
+pub use program::Program;

@@ -1,0 +1,3 @@
+//! What the kernel says of a running process, and why a process tree does not move.
+//!
+//! Knows processes and kernel objects; knows no lab, no points and no student.

@@ -1,0 +1,113 @@
+//! The gradebook: what `results.json` holds, and what every report is made from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Message, Outcome};
+
+/// The marks of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gradebook {
+    /// Version of this form; readers refuse what they do not know.
+    pub version: u32,
+    /// The isolation rung the submissions ran on.
+    pub isolation: String,
+    /// One entry a submission, ordered by id.
+    pub submissions: Vec<SubmissionGrade>,
+}
+
+impl Gradebook {
+    /// The version this program writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// The marks of one submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionGrade {
+    /// The name of its folder or archive, without the ending.
+    pub id: String,
+    /// What the staff should know about how it was taken in: files left out, and why.
+    pub notes: Vec<String>,
+    /// One entry a graded lab.
+    pub labs: Vec<LabGrade>,
+}
+
+impl SubmissionGrade {
+    /// Points earned over all labs.
+    pub fn score(&self) -> u32 {
+        self.labs.iter().map(|lab| lab.score).sum()
+    }
+
+    /// Points that could be earned over all labs.
+    pub fn max_score(&self) -> u32 {
+        self.labs.iter().map(|lab| lab.max_score).sum()
+    }
+}
+
+/// The marks of one lab of one submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabGrade {
+    /// The lab's name.
+    pub lab: String,
+    /// How far grading came.
+    pub status: LabStatus,
+    /// Points earned.
+    pub score: u32,
+    /// Points that could be earned.
+    pub max_score: u32,
+    /// Why there are no tests, or the compiler's words; empty when graded.
+    pub detail: String,
+    /// One entry a hidden test, in rubric order.
+    pub tests: Vec<TestGrade>,
+}
+
+/// How far the grading of one lab came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabStatus {
+    /// Every test has a verdict.
+    Graded,
+    /// The submission holds nothing for this lab.
+    Missing,
+    /// It does not compile.
+    BuildError,
+    /// It could not be taken in.
+    Rejected,
+    /// At least one test has no verdict because of us: the mark is not final.
+    GraderFault,
+}
+
+impl LabStatus {
+    /// The name used in every file the grader writes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Graded => "graded",
+            Self::Missing => "missing",
+            Self::BuildError => "build_error",
+            Self::Rejected => "rejected",
+            Self::GraderFault => "grader_fault",
+        }
+    }
+}
+
+/// The mark of one hidden test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestGrade {
+    /// The test's id.
+    pub id: String,
+    /// The part of the handout it belongs to.
+    pub part: u8,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Points earned.
+    pub score: u32,
+    /// Points that could be earned.
+    pub max_score: u32,
+    /// What the student is told.
+    pub message: Message,
+    /// The seed of everything random in the run; 0 where nothing ran.
+    pub seed: u64,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time in milliseconds.
+    pub cpu_ms: u64,
+}
