@@ -57,25 +57,36 @@ pub fn explain(roots: &[i32]) -> Autopsy {
     let mut moving = 0;
     for &process in scene.members() {
         let threads = process.threads();
-        for &thread in threads.iter().take(MOST_THREADS) {
-            let earlier = before.iter().find(|look| look.thread == thread);
-            let finding = examine(&scene, process, thread, earlier, began);
-            let Some(finding) = finding else { continue };
-            let which = if thread.is_main() {
-                String::new()
-            } else {
-                format!(", thread {}", thread.name().unwrap_or_default())
+        let findings: Vec<(Thread, Finding)> = threads
+            .iter()
+            .take(MOST_THREADS)
+            .filter_map(|&thread| {
+                let earlier = before.iter().find(|look| look.thread == thread);
+                Some((thread, examine(&scene, process, thread, earlier, began)?))
+            })
+            .collect();
+        // A thread that only waits for another one explains nothing when that one is shown.
+        let is_explained = findings
+            .iter()
+            .any(|(_, finding)| !finding.waits_for_thread);
+        for (thread, finding) in findings {
+            match finding.motion {
+                Motion::None => motionless += 1,
+                Motion::Possible => moving += 1,
+                Motion::Ended => {}
+            }
+            if is_explained && finding.waits_for_thread {
+                continue;
+            }
+            let which = match thread.is_main() {
+                true => String::new(),
+                false => format!(", thread {},", thread.name().unwrap_or_default()),
             };
             autopsy.lines.push(format!(
                 "{}{which} {}",
                 scene.who(process),
                 finding.sentence
             ));
-            match finding.motion {
-                Motion::None => motionless += 1,
-                Motion::Possible => moving += 1,
-                Motion::Ended => {}
-            }
         }
         if let more @ 1.. = threads.len().saturating_sub(MOST_THREADS) {
             autopsy
@@ -93,6 +104,8 @@ struct Finding {
     /// Follows the name of the process.
     sentence: String,
     motion: Motion,
+    /// It sleeps until another thread of its process ends or speaks.
+    waits_for_thread: bool,
 }
 
 /// Whether a thread may go on by itself.
@@ -127,7 +140,13 @@ fn examine(
     earlier: Option<&Look>,
     began: Instant,
 ) -> Option<Finding> {
-    let finding = |sentence: String, motion| Some(Finding { sentence, motion });
+    let finding = |sentence: String, motion| {
+        Some(Finding {
+            sentence,
+            motion,
+            waits_for_thread: false,
+        })
+    };
     let state = thread.state()?;
     match state {
         State::Zombie => return finding(children::zombie(scene, process), Motion::Ended),
@@ -180,12 +199,14 @@ fn examine(
         );
     }
     let still = woke == 0 && state == State::Asleep && !timeouts::has_timeout(&blocked);
-    finding(
+    let motion = if still {
+        Motion::None
+    } else {
+        Motion::Possible
+    };
+    Some(Finding {
         sentence,
-        if still {
-            Motion::None
-        } else {
-            Motion::Possible
-        },
-    )
+        motion,
+        waits_for_thread: futex::waits_for_thread(&blocked),
+    })
 }

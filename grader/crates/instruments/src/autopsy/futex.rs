@@ -35,6 +35,16 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
         .unwrap_or_else(|| other(blocked, &word, value))
 }
 
+/// Whether the thread only waits for another one of its process: joins it, or is parked.
+pub(super) fn waits_for_thread(blocked: &Blocked<'_>) -> bool {
+    if blocked.name != "futex" {
+        return false;
+    }
+    let word = Word::new(blocked);
+    let is_parked = blocked.arg(2) as u32 == PARKED && word.at(0) == Some(PARKED);
+    is_parked || join(blocked, &word).is_some()
+}
+
 /// pthread_join(3) waits until the kernel clears the thread's number.
 fn join(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<String> {
     let expected = blocked.arg(2) as u32;
