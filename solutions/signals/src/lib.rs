@@ -132,6 +132,7 @@ pub fn counted(sig: c_int) -> u64 {
 /// Guards nest: drop them in the opposite order of their making.
 #[must_use = "dropping the guard puts the old mask back at once"]
 pub struct MaskGuard {
+    // What Drop needs to put things back.
     // SOLUTION
     old: SigSet,
     // END SOLUTION
@@ -255,6 +256,7 @@ pub enum Event {
 /// One lives at a time, for a handler can only reach statics. Dropping it puts the old
 /// dispositions back.
 pub struct SelfPipe {
+    // Both ends of the pipe, and what Drop needs to put things back.
     // SOLUTION
     reader: OwnedFd,
     /// Only held: the handler reaches it through `WAKE`.
