@@ -59,7 +59,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// used as it is. Anything else at `path` (a plain file, a folder, a symbolic link) is left
 /// untouched and is an `AlreadyExists` error; `mkfifo(3)` says `EEXIST` for all of them alike.
 pub fn ensure_fifo(path: &Path) -> io::Result<()> {
-    // SOLUTION todo!("fifo-chat part 1: make a FIFO at {}", path.display())
+    // SOLUTION todo!("fifo-chat part 1: make the FIFO {path:?}")
     match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Err(Errno::EEXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => Ok(()),
         made => Ok(made?),
@@ -72,7 +72,7 @@ pub fn ensure_fifo(path: &Path) -> io::Result<()> {
 /// The descriptor is close-on-exec and stays in non-blocking mode, as [`event_loop`] wants it.
 /// A reader that also held a writing end would never see the last writer leave.
 pub fn open_reader(path: &Path) -> io::Result<OwnedFd> {
-    // SOLUTION todo!("fifo-chat part 2: open {} for reading", path.display())
+    // SOLUTION todo!("fifo-chat part 2: open {path:?} for reading")
     Ok(open(
         path,
         OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC,
@@ -92,7 +92,7 @@ pub fn open_reader(path: &Path) -> io::Result<OwnedFd> {
 /// The descriptor is close-on-exec and in *blocking* mode, so that [`post`] waits while the
 /// FIFO is full.
 pub fn open_writer(path: &Path, deadline: Duration) -> io::Result<OwnedFd> {
-    // SOLUTION todo!("fifo-chat part 3: open {} for writing within {deadline:?}", path.display())
+    // SOLUTION todo!("fifo-chat part 3: open {path:?} for writing within {deadline:?}")
     let start = Instant::now();
     let fd = loop {
         // Only a non-blocking open can be given up: a blocking one sleeps until a reader comes.
@@ -148,10 +148,8 @@ pub fn post(fd: BorrowedFd<'_>, nick: &str, text: &str) -> io::Result<()> {
 /// through unchanged.
 #[derive(Debug, Default)]
 pub struct Lines {
-    // SOLUTION
-    /// What has come of a line whose newline has not.
+    /// Given: what has come of a line whose newline has not.
     partial: Vec<u8>,
-    // END SOLUTION
 }
 
 impl Lines {
@@ -180,7 +178,7 @@ impl Lines {
 
     /// At the end of the stream: the last line, if it came without a newline.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
-        // SOLUTION todo!("fifo-chat part 5: what is left in {self:?}?")
+        // SOLUTION todo!("fifo-chat part 5: finish with {} bytes", self.partial.len())
         (!self.partial.is_empty()).then(|| std::mem::take(&mut self.partial))
         // END SOLUTION
     }
@@ -231,7 +229,7 @@ impl Hub {
     /// no member's FIFO: it does not own them. A line of more than [`MAX_LINE`] bytes, newline
     /// included, is `InvalidInput`.
     pub fn deliver(&mut self, from: &str, line: &[u8]) -> io::Result<Delivery> {
-        // SOLUTION todo!("fifo-chat part 6: deliver {} bytes of {from} in {}", line.len(), self.dir.display())
+        // SOLUTION todo!("fifo-chat part 6: {:?} said {line:?}", self.dir.join(from))
         let line = [line, b"\n"].concat();
         if line.len() > MAX_LINE {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -251,8 +249,8 @@ impl Hub {
         Ok(delivery)
         // END SOLUTION
     }
-
     // SOLUTION
+
     /// Writes to one member, and drops them if nobody reads their FIFO any more.
     fn pass_on(&mut self, nick: &str, line: &[u8], delivery: &mut Delivery) -> io::Result<()> {
         match write(&self.members[nick], line) {
@@ -309,7 +307,7 @@ pub fn event_loop(
     stdin: BorrowedFd<'_>,
     on: &mut dyn FnMut(Event<'_>) -> Flow,
 ) -> io::Result<()> {
-    // SOLUTION todo!("fifo-chat part 7: watch {inbox:?} and {stdin:?}, tell {on:p}")
+    // SOLUTION todo!("fifo-chat part 7: poll {inbox:?}, {stdin:?} for {:p}", &on)
     let mut bytes = [0; MAX_LINE];
     let mut reopened: Option<OwnedFd> = None;
     let mut watched = 2;

@@ -66,7 +66,7 @@ const LOOP: Lesson = lesson(
 
 /// A FIFO made without the functions under test.
 fn fifo_at(path: &Path) {
-    mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).expect("make a FIFO");
 }
 
 /// Its reading end, likewise.
@@ -75,12 +75,15 @@ fn reader_of(path: &Path) -> File {
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
-        .unwrap()
+        .expect("open the FIFO")
 }
 
 /// Its writing end, likewise. There must be a reader.
 fn writer_of(path: &Path) -> File {
-    OpenOptions::new().write(true).open(path).unwrap()
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("open the FIFO")
 }
 
 /// The text that is in the FIFO now.
@@ -100,7 +103,7 @@ impl Background {
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        Self(command.spawn().unwrap())
+        Self(command.spawn().expect("start the program"))
     }
 }
 
