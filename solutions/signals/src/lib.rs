@@ -98,8 +98,8 @@ extern "C" fn add_one(sig: c_int) {
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
-// END SOLUTION
 
+// END SOLUTION
 /// Counts every delivery of `sig` from now on; calls that can restart do. [`counted`] tells how
 /// many there were.
 ///
@@ -160,8 +160,8 @@ fn block_set(set: &SigSet) -> io::Result<MaskGuard> {
         _this_thread: PhantomData,
     })
 }
-// END SOLUTION
 
+// END SOLUTION
 impl Drop for MaskGuard {
     fn drop(&mut self) {
         // SOLUTION todo!("signals part 3: put the old mask back")
@@ -239,8 +239,8 @@ extern "C" fn note(sig: c_int) {
     unsafe { libc::write(WAKE.load(Ordering::Acquire), c"!".as_ptr().cast(), 1) };
     Errno::set_raw(errno);
 }
-// END SOLUTION
 
+// END SOLUTION
 /// Given: what [`SelfPipe::wait`] saw first.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
@@ -384,8 +384,8 @@ fn wait_for(pid: c_int, flags: c_int) -> Result<Option<(Pid, WaitStatus)>, Errno
         named.unwrap_or(WaitStatus::Exited(pid, 128 + libc::WTERMSIG(status))),
     )))
 }
-// END SOLUTION
 
+// END SOLUTION
 /// Reaps every child that has ended, calls `on` for each, and returns how many there were.
 ///
 /// Never blocks. Signals do not queue: one `SIGCHLD` may stand for any number of children. To
@@ -459,8 +459,8 @@ fn exec_child(argv: &[*const libc::c_char]) -> ! {
         libc::_exit(127)
     }
 }
-// END SOLUTION
 
+// END SOLUTION
 /// Ends all children in `kids`: asks each group with `SIGTERM`, waits, and kills with `SIGKILL`
 /// whoever is left after `grace`. Reaps them; `kids` is empty afterwards.
 ///
@@ -538,8 +538,8 @@ fn wait_for_sigchld(left: Duration) {
     // SAFETY: both pointers come from references; a null siginfo is allowed.
     unsafe { libc::sigtimedwait(set.as_ref(), ptr::null_mut(), left.as_ref()) };
 }
-// END SOLUTION
 
+// END SOLUTION
 /// Ends this process by `sig`, so that the parent sees a death by that signal, not an exit code.
 ///
 /// Works also when `sig` is blocked, ignored or handled. A signal that does not end a process by

@@ -234,7 +234,10 @@ const REAP: Lesson = lesson(
 );
 
 #[test]
-#[expect(clippy::zombie_processes, reason = "reaping the child is what the test asks for")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "reaping the child is what the test asks for"
+)]
 fn an_ended_child_is_reaped() {
     coach::alone(&REAP, || {
         let none = REAP.ok("reap without a child", reap(&mut |_, _| {}));
