@@ -15,7 +15,7 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) const fn new(blocks: bool) -> Self {
         Self {
-            syntax,
+            blocks,
             lines: Vec::new(),
             cut: false,
         }
