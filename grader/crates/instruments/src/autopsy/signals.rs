@@ -5,6 +5,10 @@ use super::blocked::Blocked;
 /// More names than this are not worth a reader's time.
 const MOST_NAMES: usize = 10;
 
+/// SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV: nobody waits for these, and Rust's runtime catches
+/// some in every program.
+const FAULTS: u64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10;
+
 /// sigsuspend(2) and pause(2): sleep until a handler has run. During the call the kernel shows
 /// the temporary mask as the blocked set.
 pub(super) fn suspended(blocked: &Blocked<'_>) -> String {
@@ -16,7 +20,7 @@ pub(super) fn suspended(blocked: &Blocked<'_>) -> String {
     let Some(signals) = blocked.thread.signals() else {
         return format!("waits for a signal ({call})");
     };
-    let awaited = match signals.caught & !signals.blocked {
+    let awaited = match signals.caught & !signals.blocked & !FAULTS {
         0 => "none of those it lets in has a handler".to_owned(),
         wakes => format!("lets in {}", names(wakes)),
     };

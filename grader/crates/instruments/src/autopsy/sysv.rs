@@ -8,16 +8,20 @@ use crate::proc::Process;
 
 pub(super) fn semaphore(blocked: &Blocked<'_>) -> String {
     let id = blocked.int(0);
+    // The C library makes semop(3) from semtimedop(2) without a time.
+    let call = if blocked.arg(3) == 0 {
+        "semop"
+    } else {
+        "semtimedop"
+    };
     // struct sembuf: number (u16), operation (i16), flags (i16).
     let Some(bytes) = blocked.pointee(1, 6) else {
-        return format!("is blocked in {}(semid {id})", blocked.name);
+        return format!("is blocked in {call}(semid {id})");
     };
     let number = u16::from_ne_bytes([bytes[0], bytes[1]]);
     let operation = i16::from_ne_bytes([bytes[2], bytes[3]]);
-    let mut sentence = format!(
-        "is blocked in {}(semid {id}, semaphore {number}, op {operation:+})",
-        blocked.name
-    );
+    let mut sentence =
+        format!("is blocked in {call}(semid {id}, semaphore {number}, op {operation:+})");
     if !shares_objects(blocked.process) {
         return sentence;
     }
