@@ -27,6 +27,9 @@ pub use status::{Signals, State, Switches};
 pub use syscall::{Activity, Syscall};
 pub use tree::{Tree, all_processes};
 
+/// No kernel gives higher process numbers.
+const PID_LIMIT: i32 = 1 << 22;
+
 /// A process, by its number in the namespace of `/proc`. Nothing is read before it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Process {
@@ -133,6 +136,10 @@ impl Process {
 
     /// CPU time of all threads it ever had, to the nanosecond.
     pub fn cpu(self) -> Option<Duration> {
+        // The number of a clock has too few bits for every i32, and 0 would mean ourselves.
+        if !(1..=PID_LIMIT).contains(&self.pid) {
+            return None;
+        }
         let clock = clock_getcpuclockid(Pid::from_raw(self.pid)).ok()?;
         clock_gettime(clock).ok().map(Duration::from)
     }

@@ -9,11 +9,8 @@ use crate::proc::Process;
 pub(super) fn semaphore(blocked: &Blocked<'_>) -> String {
     let id = blocked.int(0);
     // The C library makes semop(3) from semtimedop(2) without a time.
-    let call = if blocked.arg(3) == 0 {
-        "semop"
-    } else {
-        "semtimedop"
-    };
+    let is_plain = blocked.name == "semop" || blocked.arg(3) == 0;
+    let call = if is_plain { "semop" } else { "semtimedop" };
     // struct sembuf: number (u16), operation (i16), flags (i16).
     let Some(bytes) = blocked.pointee(1, 6) else {
         return format!("is blocked in {call}(semid {id})");
