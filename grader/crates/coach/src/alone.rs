@@ -8,7 +8,7 @@
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use std::{env, fs, io};
 
@@ -62,12 +62,7 @@ fn become_the_test(body: impl FnOnce()) {
 /// In the test's own thread: waits for the new process and passes on how it ended.
 #[track_caller]
 fn watch(lesson: &Lesson, name: &str, call: &str) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let mark = format!(
-        "{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let mark = reaper::new_mark();
     let (mut child, mut streams) = lesson.ok(
         "starting the test in a process of its own",
         start(name, call, &mark),

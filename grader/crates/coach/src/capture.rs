@@ -2,7 +2,7 @@
 //! neither side waits for the other, and never for longer than it is told.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Child;
 use std::time::Duration;
@@ -36,22 +36,39 @@ pub(crate) struct Sink {
 }
 
 impl Streams {
-    pub(crate) fn of(child: &mut Child) -> std::io::Result<Self> {
-        let end = PidFd::open(child.id().cast_signed())?;
+    /// The pipes of a child as std::process made them.
+    pub(crate) fn of(child: &mut Child) -> io::Result<Self> {
+        let input = child.stdin.take().map(OwnedFd::from);
+        let stdout = child.stdout.take().map(OwnedFd::from);
+        let stderr = child.stderr.take().map(OwnedFd::from);
+        Self::new(child, input, stdout, stderr)
+    }
+
+    /// A child that has one pipe for both outputs; they come as its standard output.
+    pub(crate) fn merged(child: &Child, output: OwnedFd) -> io::Result<Self> {
+        Self::new(child, None, Some(output), None)
+    }
+
+    fn new(
+        child: &Child,
+        input: Option<OwnedFd>,
+        stdout: Option<OwnedFd>,
+        stderr: Option<OwnedFd>,
+    ) -> io::Result<Self> {
         Ok(Self {
-            input: nonblocking(child.stdin.take().map(OwnedFd::from))?,
+            input: nonblocking(input)?,
             given: Vec::new(),
             written: 0,
             close_after: false,
             stdout: Sink {
-                pipe: nonblocking(child.stdout.take().map(OwnedFd::from))?,
+                pipe: nonblocking(stdout)?,
                 bytes: Vec::new(),
             },
             stderr: Sink {
-                pipe: nonblocking(child.stderr.take().map(OwnedFd::from))?,
+                pipe: nonblocking(stderr)?,
                 bytes: Vec::new(),
             },
-            end,
+            end: PidFd::open(child.id().cast_signed())?,
         })
     }
 
@@ -166,7 +183,7 @@ impl Sink {
 }
 
 /// Our end of a pipe: only this open file becomes non-blocking, the child's end does not.
-fn nonblocking(fd: Option<OwnedFd>) -> std::io::Result<Option<File>> {
+fn nonblocking(fd: Option<OwnedFd>) -> io::Result<Option<File>> {
     let Some(fd) = fd else { return Ok(None) };
     let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
     fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;

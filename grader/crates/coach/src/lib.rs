@@ -29,6 +29,7 @@ mod program;
 mod reaper;
 mod running;
 mod selfname;
+pub mod transcript;
 
 pub use alone::alone;
 pub use deadline::wait_until;

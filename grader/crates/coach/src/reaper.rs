@@ -1,6 +1,7 @@
 //! Leaves nothing running: kills a process with everything it started.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,6 +12,16 @@ use nix::unistd::Pid;
 /// Marks every process of one test through its environment, which children inherit. It finds
 /// those that have left both their parent and their process group.
 pub(crate) const MARK: &str = "COACH_ALONE";
+
+/// A mark that no other test has.
+pub(crate) fn new_mark() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
 
 /// Kills `leader`, its process group and its descendants. The leader is not reaped.
 pub(crate) fn kill_tree(leader: i32) {
