@@ -395,7 +395,7 @@ fn wait_for(pid: c_int, flags: c_int) -> Result<Option<(Pid, WaitStatus)>, Errno
 /// # Errors
 /// Those of `waitpid(2)`, except `ECHILD` and `EINTR`.
 pub fn reap(on: &mut dyn FnMut(Pid, WaitStatus)) -> io::Result<usize> {
-    // SOLUTION todo!("signals part 7: reap the children and call {on:p} for each")
+    // SOLUTION todo!("signals part 7: reap the children, callback at {:p}", &on)
     let mut reaped = 0;
     loop {
         match wait_for(-1, libc::WNOHANG) {

@@ -306,40 +306,25 @@ fn a_supervisor_asked_to_end_dies_by_the_signal() {
     });
 }
 
-const PROGRAMS: Lesson = lesson(
+const PROGRAM_LESSON: Lesson = lesson(
     5,
-    "a nap that was not interrupted says so",
-    "README part 5, `sleep_fully` in src/lib.rs",
+    "a program prints data, says what went wrong on standard error, and exits with 2 if misused",
+    "README part 5, `sleep_fully` in src/lib.rs; `main.rs` is given",
 );
 
 #[test]
-fn the_program_naps() {
-    coach::alone(&PROGRAMS, || {
-        let output = Program::new(&PROGRAMS, PROGRAM).args(["nap", "1"]).run(b"");
-        let said = String::from_utf8_lossy(&output.stdout);
-        PROGRAMS.check(
-            said.ends_with("\ninterrupted 0\n"),
-            "what `signals nap 1` printed",
-            "a last line \"interrupted 0\"",
-            format!("{said:?}, {}", String::from_utf8_lossy(&output.stderr)),
-        );
-    });
-}
-
-const USAGE: Lesson = lesson(
-    1,
-    "a program that is used wrongly says how to use it and exits with 2",
-    "README, the program, `main.rs` (given)",
-);
-
-#[test]
-fn wrong_usage_exits_with_2() {
-    coach::alone(&USAGE, || {
+fn the_program_naps_and_explains_its_usage() {
+    coach::alone(&PROGRAM_LESSON, || {
         assert_cmd::Command::new(PROGRAM)
-            .args(["count", "--sig", "NONSENSE"])
+            .args(["nap", "1"])
+            .assert()
+            .success()
+            .stdout(contains("interrupted 0"));
+        assert_cmd::Command::new(PROGRAM)
+            .args(["nap", "soon"])
             .assert()
             .code(2)
-            .stderr(contains("signals: no signal \"NONSENSE\""));
+            .stderr(contains("signals: nap needs a number"));
     });
 }
 
