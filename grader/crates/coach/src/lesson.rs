@@ -29,7 +29,13 @@ impl Lesson {
 
     /// Fails the test unless `holds`.
     #[track_caller]
-    pub fn check(&self, holds: bool, what: &str, expected: impl Into<String>, got: impl Into<String>) {
+    pub fn check(
+        &self,
+        holds: bool,
+        what: &str,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+    ) {
         if !holds {
             self.fail(what, expected, got);
         }
@@ -57,7 +63,7 @@ impl Lesson {
             got,
             why: self.why.into(),
             read: self.read.into(),
-            again: match crate::alone::test_name() {
+            again: match crate::selfname::test_name() {
                 Some(test) => format!("cargo test -p {} {test}", self.lab),
                 None => format!("cargo test -p {}", self.lab),
             },

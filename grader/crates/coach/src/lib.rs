@@ -21,9 +21,18 @@
 //! ```
 
 mod alone;
+mod capture;
+mod deadline;
+mod ending;
 mod lesson;
 mod program;
+mod reaper;
+mod running;
+mod selfname;
 
 pub use alone::alone;
+pub use deadline::wait_until;
+pub use ending::in_kernel_words;
 pub use lesson::Lesson;
 pub use program::Program;
+pub use running::Running;

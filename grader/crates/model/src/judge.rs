@@ -16,9 +16,17 @@ pub struct Verdict {
 /// The verdict on one test. The same evidence always gives the same verdict.
 pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
     let (outcome, finding) = match &evidence.ended {
-        Ended::Clean => return Verdict { outcome: Outcome::Pass, message: Message::default() },
+        Ended::Clean => {
+            return Verdict {
+                outcome: Outcome::Pass,
+                message: Message::default(),
+            };
+        }
         Ended::Fault { text } => (Outcome::GraderFault, our_fault(text)),
-        Ended::Deadline { autopsy, deadlocked } => (
+        Ended::Deadline {
+            autopsy,
+            deadlocked,
+        } => (
             stopped_short(&evidence.programs).unwrap_or(match deadlocked {
                 true => Outcome::Deadlock,
                 false => Outcome::Hang,
@@ -38,9 +46,18 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
             finding.clone(),
         ),
     };
-    let Finding { what, expected, mut got, .. } = finding;
+    let Finding {
+        what,
+        expected,
+        mut got,
+        ..
+    } = finding;
     if let Some(last_words) = last_words(outcome, &evidence.programs) {
-        got = if got.is_empty() { last_words } else { format!("{got}\n{last_words}") };
+        got = if got.is_empty() {
+            last_words
+        } else {
+            format!("{got}\n{last_words}")
+        };
     }
     Verdict {
         outcome,
@@ -58,7 +75,10 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
 /// A program that panicked, met its stub or was killed explains the finding better than the
 /// finding itself: the wrong answer is then only a consequence.
 fn stopped_short(programs: &[Program]) -> Option<Outcome> {
-    programs.iter().filter(|program| !program.ended_by_test).find_map(cause_of_death)
+    programs
+        .iter()
+        .filter(|program| !program.ended_by_test)
+        .find_map(cause_of_death)
 }
 
 fn cause_of_death(program: &Program) -> Option<Outcome> {
@@ -93,7 +113,11 @@ fn last_words(outcome: Outcome, programs: &[Program]) -> Option<String> {
         ProgramEnd::Signaled(signal) => format!("was killed by signal {signal}"),
     };
     let stderr = program.stderr_tail.trim();
-    let said = if stderr.is_empty() { String::new() } else { format!(", saying:\n{stderr}") };
+    let said = if stderr.is_empty() {
+        String::new()
+    } else {
+        format!(", saying:\n{stderr}")
+    };
     Some(format!("`{}` {how}{said}", program.argv.join(" ")))
 }
 

@@ -47,7 +47,11 @@ impl fmt::Display for Message {
             if i > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{label:>9}: {}", text.trim_end().replace('\n', "\n           "))?;
+            write!(
+                f,
+                "{label:>9}: {}",
+                text.trim_end().replace('\n', "\n           ")
+            )?;
         }
         Ok(())
     }

@@ -50,10 +50,16 @@ pub struct Limits {
 
 impl Limits {
     /// Ten seconds and one MiB of output.
-    pub const DEFAULT: Self = Self { deadline_ms: 10_000, output_bytes: 1 << 20 };
+    pub const DEFAULT: Self = Self {
+        deadline_ms: 10_000,
+        output_bytes: 1 << 20,
+    };
 
     /// The same limits with another deadline, in seconds.
     pub const fn seconds(self, seconds: u64) -> Self {
-        Self { deadline_ms: seconds * 1000, ..self }
+        Self {
+            deadline_ms: seconds * 1000,
+            ..self
+        }
     }
 }

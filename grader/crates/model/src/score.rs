@@ -7,10 +7,16 @@ use crate::{LabGrade, LabStatus, Outcome, Rubric, TestGrade};
 /// A test counts all or nothing. One `grader_fault` makes the whole lab `grader_fault`: its
 /// score is then a lower bound, and says so by its status.
 pub fn score(rubric: &Rubric, tests: Vec<TestGrade>) -> LabGrade {
-    let faulty = tests.iter().any(|test| test.outcome == Outcome::GraderFault);
+    let faulty = tests
+        .iter()
+        .any(|test| test.outcome == Outcome::GraderFault);
     LabGrade {
         lab: rubric.lab.clone(),
-        status: if faulty { LabStatus::GraderFault } else { LabStatus::Graded },
+        status: if faulty {
+            LabStatus::GraderFault
+        } else {
+            LabStatus::Graded
+        },
         score: tests.iter().map(|test| test.score).sum(),
         max_score: rubric.max_score(),
         detail: String::new(),

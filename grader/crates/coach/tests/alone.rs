@@ -1,0 +1,213 @@
+//! What a student reads when a public test is red, and that nothing is left running.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use instruments::proc::all_processes;
+
+/// Runs one specimen as `cargo test NAME` would and gives everything that is shown.
+fn run(name: &str, more: &[&str]) -> (bool, String) {
+    let output = Command::new(specimens())
+        .args([name, "--exact", "--ignored"])
+        .args(more)
+        .env("COACH_DEADLINE", "1")
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect("what this test needs");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8(text).expect("what this test needs"),
+    )
+}
+
+/// The other test binary of this package, built beside this one.
+fn specimens() -> PathBuf {
+    let here = std::env::current_exe().expect("what this test needs");
+    let built = std::fs::read_dir(here.parent().expect("what this test needs"))
+        .expect("what this test needs")
+        .flatten()
+        .filter(|entry| {
+            let name = entry
+                .file_name()
+                .into_string()
+                .expect("what this test needs");
+            name.starts_with("specimens-") && !name.contains('.')
+        });
+    built
+        .max_by_key(|entry| {
+            entry
+                .metadata()
+                .expect("what this test needs")
+                .modified()
+                .expect("what this test needs")
+        })
+        .expect("what this test needs")
+        .path()
+}
+
+#[track_caller]
+fn red(name: &str, phrases: &[&str]) -> String {
+    let (passed, text) = run(name, &[]);
+    assert!(!passed, "{text}");
+    for phrase in phrases {
+        assert!(text.contains(phrase), "no {phrase:?} in\n{text}");
+    }
+    text
+}
+
+fn is_running(arguments: &str) -> bool {
+    all_processes().into_iter().any(|process| {
+        let line = std::fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
+        !process.has_ended() && line == arguments.replace(' ', "\0").as_bytes()
+    })
+}
+
+#[test]
+fn a_test_that_passes_passes() {
+    let (passed, text) = run("passes", &["--nocapture"]);
+    assert!(passed, "{text}");
+    assert!(text.contains("said on the way"), "{text}");
+}
+
+#[test]
+fn it_is_found_one_test_at_a_time_and_in_a_module_too() {
+    let (passed, text) = run("passes", &["--test-threads=1"]);
+    assert!(passed, "{text}");
+    let (passed, text) = run("inner::is_in_a_module", &["--test-threads=1"]);
+    assert!(!passed && text.contains("seen in the module"), "{text}");
+}
+
+#[test]
+fn a_stub_says_so_once_and_points_at_the_test() {
+    let text = red("is_not_written_yet", &["tests/specimens.rs:", "FAILED"]);
+    assert_eq!(
+        text.matches("not yet implemented: pipes part 3").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(text.matches("panicked at").count(), 1, "{text}");
+    assert_eq!(text.matches("running 1 test").count(), 1, "{text}");
+}
+
+#[test]
+fn a_wrong_answer_shows_its_five_fields_once() {
+    let text = red(
+        "is_wrong",
+        &[
+            "what: read(2) on an empty pipe",
+            "expected: 8",
+            "got: 3",
+            "why: end-of-file",
+            "again: cargo test -p pipes is_wrong",
+        ],
+    );
+    assert_eq!(text.matches("expected: 8").count(), 1, "{text}");
+}
+
+#[test]
+fn a_hang_names_the_call_its_object_and_the_holder() {
+    red(
+        "holds_its_own_write_end",
+        &[
+            "what: the test (pid ",
+            "is blocked in read(",
+            "which is empty; the write end is still open in: the test (pid ",
+            "It holds the write end itself, fd ",
+            "so end-of-file can never come",
+            "expected: the test ends by itself",
+            "got: still waiting after 1",
+            "why: end-of-file comes when",
+            "again: cargo test -p pipes holds_its_own_write_end",
+            "tests/specimens.rs:",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_left_after_a_hang() {
+    red(
+        "leaves_an_escaped_process_and_hangs",
+        &["expected: pigs fly", "got: still waiting"],
+    );
+    assert!(!is_running("sleep 1000 "));
+}
+
+#[test]
+fn nothing_is_left_after_a_pass() {
+    let (passed, text) = run("leaves_an_escaped_process_and_passes", &[]);
+    assert!(passed, "{text}");
+    assert!(!is_running("sleep 1001 "));
+}
+
+#[test]
+fn a_death_by_signal_is_told_in_kernel_words() {
+    red(
+        "dies_by_a_signal",
+        &["killed by SIGBUS: you touched a page past the end of the object"],
+    );
+}
+
+#[test]
+fn exit_in_the_body_is_not_a_pass() {
+    red(
+        "ends_early_and_claims_success",
+        &["ended before the test did: exit status 0"],
+    );
+}
+
+#[test]
+fn a_second_body_in_the_same_test_runs_too() {
+    red("has_a_second_body_that_fails", &["the second body ran"]);
+}
+
+#[test]
+fn a_body_in_a_function_of_its_own_is_found_by_the_name_of_the_thread() {
+    red(
+        "calls_through_a_function",
+        &["the body of a function that is no test"],
+    );
+}
+
+#[test]
+fn a_signal_to_the_process_meets_the_thread_of_the_body() {
+    let (passed, text) = run("gets_its_own_signals", &[]);
+    assert!(passed, "{text}");
+}
+
+#[test]
+fn a_program_that_hangs_is_explained_with_what_it_said() {
+    red(
+        "program_never_ends",
+        &[
+            "is blocked in wait4",
+            "cat (pid ",
+            "is blocked in read(0) on pipe:[",
+            "the write end is still open in: sleep (pid ",
+            "expected: sh ends by itself",
+            "its standard error: on my way",
+        ],
+    );
+    assert!(!is_running("sleep 1002 "));
+}
+
+#[test]
+fn a_program_that_leaves_its_output_open_is_told_who_has_it() {
+    red(
+        "program_leaves_its_output_open",
+        &["has ended, but its output is still open in: sleep"],
+    );
+    assert!(!is_running("sleep 1003 "));
+}
+
+#[test]
+fn a_line_that_never_comes_is_a_hang() {
+    red(
+        "program_says_nothing",
+        &[
+            "cat (pid ",
+            "is blocked in read(0)",
+            "expected: a line on the standard output of cat",
+        ],
+    );
+}

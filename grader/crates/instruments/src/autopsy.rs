@@ -1,0 +1,212 @@
+//! Why a process tree does not move: one sentence a process, in the kernel's own words.
+//!
+//! Diagnose before killing, and without stopping first: both falsify the states. Two looks a
+//! tenth of a second apart tell a process that is blocked from one that spins or polls. What
+//! cannot be read is left out; nothing here blocks for longer than that tenth, or panics.
+
+mod blocked;
+mod calls;
+mod children;
+mod files;
+mod futex;
+mod futex_word;
+mod locks;
+mod pipes;
+mod polls;
+mod scene;
+mod signals;
+mod socket_table;
+mod sockets;
+mod sysv;
+mod timeouts;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::proc::{Activity, Process, State, Switches, Thread};
+use blocked::Blocked;
+use scene::Scene;
+
+/// Between the two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// More wake-ups than this between the looks are polling.
+const POLLING: u64 = 3;
+
+/// More threads of one process than this are only counted.
+const MOST_THREADS: usize = 6;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Autopsy {
+    /// One sentence a process, parents first; a process with several threads has one a thread.
+    pub lines: Vec<String>,
+    /// Nothing runs, and every sleeper waits for an event without a time limit: a deadlock, not
+    /// a slow program, unless somebody outside the trees sends the event.
+    pub all_asleep_without_timer: bool,
+}
+
+/// Explains the processes with these numbers and all their descendants.
+pub fn explain(roots: &[i32]) -> Autopsy {
+    let before = look(&scene::members(roots));
+    let began = Instant::now();
+    sleep(BETWEEN_LOOKS);
+    let scene = Scene::new(roots);
+    let mut autopsy = Autopsy::default();
+    let mut motionless = 0;
+    let mut moving = 0;
+    for &process in scene.members() {
+        let threads = process.threads();
+        let findings: Vec<(Thread, Finding)> = threads
+            .iter()
+            .take(MOST_THREADS)
+            .filter_map(|&thread| {
+                let earlier = before.iter().find(|look| look.thread == thread);
+                Some((thread, examine(&scene, process, thread, earlier, began)?))
+            })
+            .collect();
+        // A thread that only waits for another one explains nothing when that one is shown.
+        let is_explained = findings
+            .iter()
+            .any(|(_, finding)| !finding.waits_for_thread);
+        for (thread, finding) in findings {
+            match finding.motion {
+                Motion::None => motionless += 1,
+                Motion::Possible => moving += 1,
+                Motion::Ended => {}
+            }
+            if is_explained && finding.waits_for_thread {
+                continue;
+            }
+            let which = match thread.is_main() {
+                true => String::new(),
+                false => format!(", thread {},", thread.name().unwrap_or_default()),
+            };
+            autopsy.lines.push(format!(
+                "{}{which} {}",
+                scene.who(process),
+                finding.sentence
+            ));
+        }
+        if let more @ 1.. = threads.len().saturating_sub(MOST_THREADS) {
+            autopsy
+                .lines
+                .push(format!("{} has {more} more threads", scene.who(process)));
+            moving += 1;
+        }
+    }
+    autopsy.all_asleep_without_timer = motionless > 0 && moving == 0;
+    autopsy
+}
+
+/// What one thread does.
+struct Finding {
+    /// Follows the name of the process.
+    sentence: String,
+    motion: Motion,
+    /// It sleeps until another thread of its process ends or speaks.
+    waits_for_thread: bool,
+}
+
+/// Whether a thread may go on by itself.
+enum Motion {
+    None,
+    Possible,
+    Ended,
+}
+
+/// One thread at the first look.
+struct Look {
+    thread: Thread,
+    switches: Option<Switches>,
+    cpu: Option<Duration>,
+}
+
+fn look(processes: &[Process]) -> Vec<Look> {
+    let threads = processes.iter().flat_map(|process| process.threads());
+    threads
+        .map(|thread| Look {
+            thread,
+            switches: thread.switches(),
+            cpu: thread.cpu(),
+        })
+        .collect()
+}
+
+fn examine(
+    scene: &Scene,
+    process: Process,
+    thread: Thread,
+    earlier: Option<&Look>,
+    began: Instant,
+) -> Option<Finding> {
+    let finding = |sentence: String, motion| {
+        Some(Finding {
+            sentence,
+            motion,
+            waits_for_thread: false,
+        })
+    };
+    let state = thread.state()?;
+    match state {
+        State::Zombie => return finding(children::zombie(scene, process), Motion::Ended),
+        State::Dead => return None,
+        State::Stopped => {
+            return finding(
+                "is stopped by a signal (SIGSTOP, SIGTSTP or a relative) until somebody sends \
+                 SIGCONT"
+                    .to_owned(),
+                Motion::None,
+            );
+        }
+        State::Traced => return finding("is held by a debugger".to_owned(), Motion::Possible),
+        State::Running | State::Asleep | State::Uninterruptible => {}
+    }
+    let used = thread
+        .cpu()
+        .zip(earlier.and_then(|look| look.cpu))
+        .map(|(now, then)| now - then);
+    let woke = thread
+        .switches()
+        .zip(earlier.and_then(|look| look.switches))
+        .map_or(0, |(now, then)| {
+            now.voluntary.saturating_sub(then.voluntary)
+        });
+    let passed = began.elapsed().as_millis();
+    let activity = thread.activity();
+    if state == State::Running || activity == Some(Activity::Running) {
+        let cpu = used.map_or(String::new(), |used| {
+            format!(": it used {} ms of CPU in {passed} ms", used.as_millis())
+        });
+        let sentence =
+            format!("is running{cpu}, an endless loop or busy waiting, not a blocked call");
+        return finding(sentence, Motion::Possible);
+    }
+    let Some(Activity::Inside(call)) = activity else {
+        let place = thread
+            .kernel_function()
+            .map_or(String::new(), |name| format!(" in {name}"));
+        return finding(
+            format!("sleeps in the kernel{place}; its call cannot be read"),
+            Motion::Possible,
+        );
+    };
+    let blocked = Blocked::new(scene, process, thread, call);
+    let mut sentence = blocked.explain();
+    if woke > POLLING {
+        sentence += &format!(
+            ". It woke {woke} times in {passed} ms: it polls instead of waiting for an event"
+        );
+    }
+    let still = woke == 0 && state == State::Asleep && !timeouts::has_timeout(&blocked);
+    let motion = if still {
+        Motion::None
+    } else {
+        Motion::Possible
+    };
+    Some(Finding {
+        sentence,
+        motion,
+        waits_for_thread: futex::waits_for_thread(&blocked),
+    })
+}

@@ -1,0 +1,173 @@
+//! Finds a socket in the tables of `/proc/PID/net`: its addresses, its state, its peer.
+
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::proc::Process;
+
+/// One row of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Socket {
+    /// `TCP 127.0.0.1:7777 (listening)`, `Unix stream /tmp/s`, ...
+    pub(super) description: String,
+    /// Bytes that came and were not received yet.
+    pub(super) unread: Option<u64>,
+    /// The inode of the socket at the other end, if it lives in the same network namespace.
+    pub(super) peer: Option<u64>,
+}
+
+/// The socket with this inode, looked up where `process` lives.
+pub(super) fn find(process: Process, inode: u64) -> Option<Socket> {
+    let tables = [
+        ("tcp", "TCP"),
+        ("tcp6", "TCP"),
+        ("udp", "UDP"),
+        ("udp6", "UDP"),
+    ];
+    tables
+        .into_iter()
+        .find_map(|(file, name)| inet(&table(process, file)?, name, inode))
+        .or_else(|| unix(&table(process, "unix")?, inode))
+}
+
+fn table(process: Process, name: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{}/net/{name}", process.pid())).ok()
+}
+
+/// One row: number, local and remote address, state, queues, ..., the inode as the tenth word.
+struct Row<'a> {
+    local: &'a str,
+    remote: &'a str,
+    state: &'a str,
+    queues: &'a str,
+    inode: u64,
+}
+
+fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
+    table.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let inode = words.get(9)?.parse().ok()?;
+        let [_, local, remote, state, queues, ..] = words[..] else {
+            return None;
+        };
+        Some(Row {
+            local,
+            remote,
+            state,
+            queues,
+            inode,
+        })
+    })
+}
+
+fn inet(table: &str, name: &str, inode: u64) -> Option<Socket> {
+    let row = rows(table).find(|row| row.inode == inode)?;
+    let peer = rows(table)
+        .find(|other| other.local == row.remote && other.remote == row.local)
+        .map(|other| other.inode)
+        .filter(|&other| other != 0);
+    let local = address(row.local)?;
+    let remote = address(row.remote)?;
+    let description = match (name, row.state) {
+        (_, "0A") => format!("{name} {local} (listening)"),
+        ("UDP", "07") => format!("{name} {local}"),
+        (_, state) => format!("{name} {local} to {remote}{}", tcp_state(state)),
+    };
+    let unread = row
+        .queues
+        .split_once(':')
+        .and_then(|(_, n)| u64::from_str_radix(n, 16).ok());
+    Some(Socket {
+        description,
+        unread,
+        peer,
+    })
+}
+
+/// Only the states that explain something; established is what a reader expects.
+fn tcp_state(code: &str) -> &'static str {
+    match code {
+        "02" => " (connecting)",
+        "04" | "05" => " (we have shut our side down)",
+        "08" => " (the other side has shut down)",
+        _ => "",
+    }
+}
+
+/// `0100007F:1E61` is 127.0.0.1:7777: words in the byte order of the machine.
+fn address(hex: &str) -> Option<String> {
+    let (ip, port) = hex.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words: Vec<[u8; 4]> = (0..ip.len() / 8)
+        .map(|i| {
+            u32::from_str_radix(ip.get(i * 8..i * 8 + 8)?, 16)
+                .ok()
+                .map(u32::to_ne_bytes)
+        })
+        .collect::<Option<_>>()?;
+    match words.as_slice() {
+        [v4] => Some(format!("{}:{port}", Ipv4Addr::from(*v4))),
+        [a, b, c, d] => {
+            let bytes: [u8; 16] = [*a, *b, *c, *d].concat().try_into().ok()?;
+            Some(format!("[{}]:{port}", Ipv6Addr::from(bytes).to_canonical()))
+        }
+        _ => None,
+    }
+}
+
+/// The table of Unix sockets: address, references, protocol, flags, type, state, inode, path.
+/// It does not tell who is connected to whom.
+fn unix(table: &str, inode: u64) -> Option<Socket> {
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if words.get(6)?.parse::<u64>().ok()? != inode {
+            return None;
+        }
+        let kind = match words[4] {
+            "0001" => "stream",
+            "0002" => "datagram",
+            _ => "seqpacket",
+        };
+        let path = words.get(7).copied().unwrap_or("without a name");
+        let listening = if words[3] == "00010000" {
+            " (listening)"
+        } else {
+            ""
+        };
+        let description = format!("Unix {kind} socket {path}{listening}");
+        Some(Socket {
+            description,
+            unread: None,
+            peer: None,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1E61 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1
+   1: 0100007F:1E61 0100007F:9C40 01 00000000:00000005 00:00000000 00000000     0        0 12 1
+   2: 0100007F:9C40 0100007F:1E61 01 00000000:00000000 00:00000000 00000000     0        0 13 1
+";
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn both_ends_of_a_connection_are_found() {
+        let server = inet(TCP, "TCP", 12).expect("row 1");
+        assert_eq!(server.description, "TCP 127.0.0.1:7777 to 127.0.0.1:40000");
+        assert_eq!((server.peer, server.unread), (Some(13), Some(5)));
+        let listener = inet(TCP, "TCP", 11).expect("row 0");
+        assert_eq!(listener.description, "TCP 127.0.0.1:7777 (listening)");
+        assert_eq!(listener.peer, None);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn an_ipv6_address_is_shown_as_people_write_it() {
+        let address = address("00000000000000000000000001000000:0050").expect("an address");
+        assert_eq!(address, "[::1]:80");
+    }
+}
