@@ -132,7 +132,7 @@ fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
 
 impl Drop for UnixGuard {
     fn drop(&mut self) {
-        // SOLUTION todo!("socket-echo part 2: remove {} if it is inode {:?}", self.path.display(), self.inode)
+        // SOLUTION todo!("socket-echo part 2: remove {:?} if it is {:?}", self.path, self.inode)
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|name| (name.dev(), name.ino()) == self.inode);
         if ours {
@@ -415,6 +415,22 @@ fn echo_datagram(sock: &UdpSocket, buffer: &mut [u8]) -> nix::Result<usize> {
     let (n, peer) = (datagram.bytes, datagram.address.ok_or(Errno::EDESTADDRREQ)?);
     sendto(fd, &buffer[..n], &peer, MsgFlags::MSG_NOSIGNAL)
 }
+
+/// Sends `input` to its end, then says so to the server, also when it ended by an error.
+fn send_input(fd: BorrowedFd<'_>, input: &mut dyn Read) -> io::Result<()> {
+    let sent = pump(|buffer| input.read(buffer), |bytes| send_all(fd, bytes));
+    end_output(fd)?;
+    sent.map(drop)
+}
+
+/// Writes what the server sends until it ends.
+fn write_output(fd: BorrowedFd<'_>, output: &mut dyn Write) -> io::Result<()> {
+    let give = |bytes: &[u8]| {
+        output.write_all(bytes)?;
+        output.flush()
+    };
+    pump(|buffer| receive(fd, buffer), give).map(drop)
+}
 // END SOLUTION
 
 /// Sends all of `input` to the server and writes all that comes back to `output`, both at once,
@@ -446,21 +462,3 @@ pub fn client(
     })
     // END SOLUTION
 }
-
-// SOLUTION
-/// Sends `input` to its end, then says so to the server, also when it ended by an error.
-fn send_input(fd: BorrowedFd<'_>, input: &mut dyn Read) -> io::Result<()> {
-    let sent = pump(|buffer| input.read(buffer), |bytes| send_all(fd, bytes));
-    end_output(fd)?;
-    sent.map(drop)
-}
-
-/// Writes what the server sends until it ends.
-fn write_output(fd: BorrowedFd<'_>, output: &mut dyn Write) -> io::Result<()> {
-    let give = |bytes: &[u8]| {
-        output.write_all(bytes)?;
-        output.flush()
-    };
-    pump(|buffer| receive(fd, buffer), give).map(drop)
-}
-// END SOLUTION

@@ -4,17 +4,17 @@
 //! The function under test runs in the test's own thread, its peers in others, so that a
 //! `todo!` is reported as what it is and nobody waits for it.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
 use std::thread;
 
 use assert_cmd::Command;
-use coach::{Lesson, Program, alone};
-use predicates::str::contains;
+use coach::{Lesson, Program, Running, alone};
+use libc::SIGTERM;
+use predicates::str::starts_with;
 use socket_echo_solution::{
     Limits, Totals, accept_conn, client, echo_conn, listen_tcp, listen_unix, send_all, serve,
     udp_echo,
@@ -99,7 +99,7 @@ fn listen_tcp_finishes_connections_before_anybody_accepts_them() {
 #[test]
 fn listen_unix_makes_a_name_that_goes_when_the_guard_is_dropped() {
     alone(&LISTEN_UNIX, || {
-        let path = PathBuf::from(format!("/tmp/socket-echo-public-{}", std::process::id()));
+        let path = PathBuf::from(new_path());
         let guard = LISTEN_UNIX.ok("listen at a new path", listen_unix(&path));
         LISTEN_UNIX.ok("connect to the path", UnixStream::connect(&path));
         drop(guard);
@@ -251,94 +251,68 @@ fn client_writes_what_comes_back() {
 #[test]
 fn the_program_serves_one_tcp_client() {
     alone(&ECHO, || {
-        let server = Server::start(&ECHO, &["serve", "--once", "--tcp", "127.0.0.1:0"]);
-        let mut peer = TcpStream::connect(&server.address).expect("connect");
+        let server = Program::new(&ECHO, PROGRAM).args(["serve", "--once", "--tcp", "127.0.0.1:0"]);
+        let mut server = server.start();
+        let mut peer = TcpStream::connect(address(&mut server)).expect("connect");
         peer.write_all(b"hello").expect("write");
         peer.shutdown(Shutdown::Write).expect("end of input");
         let mut got = String::new();
         ECHO.ok("read the echo to its end", peer.read_to_string(&mut got));
         ECHO.equal("what came back", "hello", &got);
+        ECHO.equal(
+            "the server's exit code",
+            Some(0),
+            server.wait().status.code(),
+        );
     });
 }
 
 #[test]
 fn the_programs_client_talks_to_the_programs_server() {
     alone(&CLIENT, || {
-        let path = format!("/tmp/socket-echo-public-{}", std::process::id());
-        let server = Server::start(&SERVE, &["serve", "--unix", &path]);
-        let connect = Program::new(&CLIENT, PROGRAM).args(["connect", &server.address]);
-        let done = connect.run(b"hello");
+        let path = new_path();
+        let server = Program::new(&SERVE, PROGRAM).args(["serve", "--unix", &path]);
+        let mut server = server.start();
+        let connect = Program::new(&CLIENT, PROGRAM).args(["connect", &address(&mut server)]);
+        let client = connect.run(b"hello");
         CLIENT.equal(
-            "standard output and error of connect",
-            ("hello".into(), "".into()),
-            (
-                String::from_utf8_lossy(&done.stdout),
-                String::from_utf8_lossy(&done.stderr),
-            ),
+            "standard output of connect",
+            b"hello".to_vec(),
+            client.stdout,
         );
-        CLIENT.equal("exit code of connect", Some(0), done.status.code());
-        drop(server);
-        std::fs::remove_file(path).expect("a killed server leaves its name behind");
+        CLIENT.equal("exit code of connect", Some(0), client.status.code());
+        server.signal(SIGTERM);
+        SERVE.equal(
+            "exit code of a server told to stop",
+            Some(0),
+            server.wait().status.code(),
+        );
     });
 }
 
 #[test]
-fn a_wrong_command_line_shows_the_usage_and_exits_2() {
+fn a_second_server_on_a_taken_port_exits_5() {
     alone(&LISTEN_TCP, || {
-        let mut program = Command::new(PROGRAM);
-        program
-            .args(["serve", "--tcp", "here"])
-            .assert()
-            .code(2)
-            .stderr(contains("usage:"));
+        let taken = TcpListener::bind(ANY_PORT).expect("a listener");
+        let address = taken.local_addr().expect("its address").to_string();
+        let mut second = Command::new(PROGRAM);
+        let second = second.args(["serve", "--tcp", &address]).assert();
+        second
+            .code(5)
+            .stderr(starts_with(format!("socket-echo: listen {address}: ")));
     });
 }
 
-/// A server of the lab's program that has said where it listens. Killed when dropped.
-struct Server {
-    process: Child,
-    address: String,
+/// Where a server that has just been started says that it listens.
+fn address(server: &mut Running) -> String {
+    let line = server.read_line_stdout();
+    let Some(address) = line.strip_prefix("listening ") else {
+        SERVE.fail("read the server's first line", "listening ADDRESS", line);
+    };
+    address.to_owned()
 }
 
-impl Server {
-    fn start(lesson: &Lesson, args: &[&str]) -> Self {
-        let mut program = Program::new(lesson, PROGRAM).args(args);
-        let command = program
-            .command()
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut process = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start the program");
-        let mut line = String::new();
-        let stdout = process.stdout.as_mut().expect("it is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("read its first line");
-        let Some(address) = line.strip_prefix("listening ").map(str::trim_end) else {
-            let mut said = String::new();
-            let stderr = process.stderr.as_mut().expect("it is piped");
-            stderr
-                .read_to_string(&mut said)
-                .expect("read its standard error");
-            let _ = process.wait();
-            lesson.fail(
-                "start the server",
-                "a line `listening ADDRESS`",
-                line + &said,
-            );
-        };
-        Self {
-            address: address.to_owned(),
-            process,
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// A path that no other test uses. `/tmp` and not the build folder: a socket's path is short.
+fn new_path() -> String {
+    format!("/tmp/socket-echo-public-{}", std::process::id())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml_edit::{ArrayOfTables, Item, Table};
+use toml_edit::{Array, ArrayOfTables, Item, Table, Value};
 
 use crate::manifest::{Manifest, ManifestError};
 
@@ -29,6 +29,7 @@ pub(crate) fn prune(text: &str, roots: &[&str]) -> Result<Lockfile, ManifestErro
     if let Some(packages) = packages {
         kept = reachable(packages, roots);
         packages.retain(|package| kept.contains(&id(package)));
+        shorten_references(packages, &kept);
     }
     let packages = kept.into_iter().map(|(name, _)| name).collect();
     Ok(Lockfile {
@@ -78,6 +79,25 @@ fn reachable(packages: &ArrayOfTables, roots: &[&str]) -> BTreeSet<Id> {
     found
 }
 
+/// Drops the version from references to packages that now are the only ones of their name: cargo
+/// writes it so, and under `--locked` refuses a file that it would write otherwise.
+fn shorten_references(packages: &mut ArrayOfTables, kept: &BTreeSet<Id>) {
+    for package in packages.iter_mut() {
+        let dependencies = package.get_mut("dependencies").and_then(Item::as_array_mut);
+        for reference in dependencies.into_iter().flat_map(Array::iter_mut) {
+            let text = reference.as_str().unwrap_or_default();
+            let Some((name, _)) = text.split_once(' ') else {
+                continue;
+            };
+            if kept.iter().filter(|(kept, _)| kept == name).count() == 1 {
+                let decor = reference.decor().clone();
+                *reference = Value::from(name);
+                *reference.decor_mut() = decor;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,11 +120,16 @@ mod tests {
         let text = [&head, &lab, &dep1, &dep2, &hidden, &plain]
             .map(String::as_str)
             .concat();
+
         let lock = prune(&text, &["lab"]).unwrap();
+        let short = package("lab", "0.1.0", "\"dep\", \"plain\"");
         assert_eq!(
             lock.text,
-            [&head, &lab, &dep2, &plain].map(String::as_str).concat()
+            [&head, &short, &dep2, &plain].map(String::as_str).concat()
         );
         assert_eq!(Vec::from_iter(lock.packages), ["dep", "lab", "plain"]);
+
+        let whole = prune(&text, &["hidden"]).unwrap();
+        assert_eq!(whole.text, text);
     }
 }

@@ -192,10 +192,13 @@ pub fn compose(repo: &Tree, solutions: &[String]) -> Result<Tree, PublishError> 
             .map(|(path, bytes)| (path.to_owned(), bytes.clone())),
     );
     // The students' README is written for the top of their tree.
-    let readme = out.remove("docs/student/README.md");
+    let template = match out.remove("docs/student/README.md") {
+        Some(_) => tree::text(repo, "docs/student/README.md")?,
+        None => SHORT_README,
+    };
     out.insert(
         "README.md".to_owned(),
-        readme.unwrap_or_else(|| short_readme(&labs)),
+        with_labs(template, &labs).into_bytes(),
     );
     Ok(out)
 }
@@ -210,18 +213,24 @@ fn copy_crate(repo: &Tree, folder: &str, out: &mut Tree) {
     }
 }
 
-fn short_readme(labs: &[Lab]) -> Vec<u8> {
-    let mut text =
-        "# Labs\n\nRed at the start is normal. Begin with the handout of the first lab.\n"
-            .to_owned();
-    for lab in labs {
+/// The README of a repository that has none for students.
+const SHORT_README: &str = "# Labs\n\nRed at the start is normal. Begin with the handout of the \
+                            first lab.\n\n<!-- LABS -->\n";
+
+/// `template` with the list of labs in place of the line `<!-- LABS -->`, so that a new lab needs
+/// no edit there.
+fn with_labs(template: &str, labs: &[Lab]) -> String {
+    let mut rows = "| | lab | handout | public tests |\n|--|--|--|--|".to_owned();
+    for (lab, number) in labs.iter().zip(1..) {
         // Writing to a string cannot fail.
         let _ = write!(
-            text,
-            "\n- {}: `labs/{1}/README.md`, `cargo test -p {1}`",
+            rows,
+            "\n| {number} | {} | `labs/{1}/README.md` | `cargo test -p {1}` |",
             lab.title, lab.name
         );
     }
-    text.push('\n');
-    text.into_bytes()
+    let lines = template
+        .lines()
+        .map(|line| if line == "<!-- LABS -->" { &rows } else { line });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }

@@ -199,6 +199,18 @@ fn an_unknown_solution_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn the_readme_lists_the_labs_in_teaching_order() {
+    let course = Course::new();
+    course.publish(&[]).unwrap();
+    assert_eq!(
+        fs::read_to_string(course.student().join("README.md")).unwrap(),
+        "# Welcome\n\n| | lab | handout | public tests |\n|--|--|--|--|\n\
+         | 1 | The first lab | `labs/first/README.md` | `cargo test -p first` |\n\
+         | 2 | The second lab | `labs/second-lab/README.md` | `cargo test -p second-lab` |\n"
+    );
+}
+
+#[test]
 fn publishing_again_leaves_what_students_added_and_refuses_other_folders() {
     let course = Course::new();
     course.publish(&[]).unwrap();

@@ -1,1 +1,74 @@
-//! Skeleton.
+//! The box that untrusted programs run in.
+//!
+//! # Theory of operation
+//!
+//! A box has two parts, a **room** and a **cell**.
+//!
+//! The *room* is the calling process itself. [`Sandbox::open`] moves it into mount, IPC, network
+//! and UTS namespaces of its own, with a private `/tmp`, `/dev/shm` and `/dev/mqueue` and a
+//! loopback interface that is up. It keeps the PID namespace of the machine, so the room's `/proc`
+//! shows every boxed process under the very pid that [`Child::pid`] returns, and it can be watched
+//! from outside.
+//!
+//! The *cell* is where the untrusted programs are: a child user namespace, a PID namespace, and a
+//! mount namespace whose root holds the system's programs and libraries, the folders that
+//! [`BoxSpec::binds`] names, a few devices, a private `/proc`, and the room's own `/tmp`,
+//! `/dev/shm` and `/dev/mqueue`. Nothing else exists in there: no home folder, no hidden test, no
+//! process of the grader. Room and cell share IPC and network namespaces and those three folders,
+//! so a FIFO, a shared memory object, a message queue, a System V id or a port on 127.0.0.1 has
+//! the same name on both sides, and a test's author writes ordinary code.
+//!
+//! Both sides also are the same user to the kernel. An ordinary caller keeps its uid, and the cell
+//! sees that uid as 1000. A root caller gives up uid 0 for [`BOX_UID`] but keeps its capabilities:
+//! otherwise whatever a test creates would belong to root and be closed to the programs, and
+//! `fs.protected_fifos` would close whatever they create to the test.
+//!
+//! Pid 1 of the cell is a small **spawn server** (`init.rs`), forked from the room before any
+//! thread exists. The room sends it commands and descriptors over a socket; it forks, prepares and
+//! executes the program (`exec.rs`), answers with a pidfd, reaps everything and reports each end
+//! with what the process used. It is a program of its own because only a process in the PID
+//! namespace can put another one there, and because a program that were pid 1 itself would
+//! survive its own `SIGTERM` and make every IPC test lie.
+//!
+//! Restrictions that hold for all programs of a box (`no_new_privs`, an empty bounding set,
+//! Landlock, seccomp) are put on the spawn server once its setup is done and inherited from there.
+//! So all programs of a box are in one Landlock domain and may signal each other.
+//!
+//! Killing is the kernel's work: when pid 1 of a PID namespace dies, everything in it does. Pid 1
+//! dies with the room (`PR_SET_PDEATHSIG`, and end of file on the socket), so nothing outlives
+//! a test that was killed itself.
+//!
+//! How much of this a machine allows is its [`Level`]; `open` gives exactly the level it was asked
+//! for, or the step that failed.
+
+mod cell;
+mod cgroup;
+mod child;
+mod command;
+mod credentials;
+mod exec;
+mod init;
+mod landlock;
+mod leftovers;
+mod level;
+mod mounts;
+mod namespaces;
+mod processes;
+mod rlimits;
+mod room;
+mod sandbox;
+mod seccomp;
+mod spec;
+mod step;
+mod wire;
+
+pub use child::{Child, Exit};
+pub use command::Command;
+pub use credentials::BOX_UID;
+pub use leftovers::Leftovers;
+pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check};
+pub use nix::sys::resource::Resource;
+pub use rlimits::Rlimits;
+pub use sandbox::{OpenError, Sandbox, SpawnError};
+pub use spec::{Bind, BoxSpec};
+pub use step::StepError;

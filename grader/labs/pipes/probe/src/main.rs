@@ -1,1 +1,93 @@
-fn main() {}
+//! Calls single functions of a submission's `pipes` library and says what came back.
+//!
+//! It knows no expectation. What it needs beside the functions, such as another program that
+//! sleeps, is made with std only, so that nothing but the function under test can be wrong.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use probe::{Answer, Call, Fields, serve};
+
+fn main() {
+    serve(|call| match call.name() {
+        "make_pipe" => make_pipe_and_start_a_program(),
+        "write_records" => write_records(call),
+        "spawn_stage" => spawn_stage(call),
+        "wait" => wait(call),
+        "run_pipeline" => run_pipeline(call),
+        unknown => Err(io::Error::other(format!("no function {unknown}"))),
+    })
+}
+
+/// Makes a pipe, starts a program that sleeps, drops the write end: whether a reader sees the
+/// end of the file now, with the program still there.
+fn make_pipe_and_start_a_program() -> Answer {
+    let (reader, writer) = pipes::make_pipe()?;
+    let mut sleeper = Command::new("/bin/cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    drop(writer);
+    let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO)?;
+    let ended = fds[0]
+        .revents()
+        .is_some_and(|events| events.contains(PollFlags::POLLHUP));
+    drop(sleeper.stdin.take());
+    sleeper.wait()?;
+    Ok(Fields::new().value(ended))
+}
+
+/// Arguments: a descriptor, how many records, the records. Writes them all.
+fn write_records(call: &Call) -> Answer {
+    let fd = call.fd(0);
+    for index in 0..call.value(1) {
+        pipes::write_record(fd, call.bytes(2 + index))?;
+    }
+    Ok(Fields::new())
+}
+
+/// Arguments: a program without arguments, descriptors for its input and output. Starts it as a
+/// stage and gives back its process id.
+fn spawn_stage(call: &Call) -> Answer {
+    let argv = [CString::new(call.bytes(0))?];
+    let (stdin, stdout) = (
+        call.fd(1).try_clone_to_owned()?,
+        call.fd(2).try_clone_to_owned()?,
+    );
+    Ok(Fields::new().value(pipes::spawn_stage(&argv, stdin, stdout)?))
+}
+
+/// Argument: a process id. Waits for that child and gives back its exit code.
+fn wait(call: &Call) -> Answer {
+    let ended = waitpid(Pid::from_raw(call.value(0)), None)?;
+    Ok(Fields::new().value(shell_code(ended)))
+}
+
+/// Arguments: how many stages, a program without arguments for each. Runs them between /dev/null
+/// and /dev/null and gives back their exit codes.
+fn run_pipeline(call: &Call) -> Answer {
+    let stage = |index: usize| Ok(vec![CString::new(call.bytes(1 + index))?]);
+    let stages: io::Result<Vec<Vec<CString>>> = (0..call.value::<usize>(0)).map(stage).collect();
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let ended = pipes::run_pipeline(&stages?, null.try_clone()?.into(), null.into())?;
+    Ok(ended
+        .into_iter()
+        .map(shell_code)
+        .fold(Fields::new(), Fields::value))
+}
+
+/// The exit code as a shell shows it.
+fn shell_code(ended: WaitStatus) -> i32 {
+    match ended {
+        WaitStatus::Exited(_, code) => code,
+        WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
+        _ => -1,
+    }
+}

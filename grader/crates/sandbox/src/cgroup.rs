@@ -1,0 +1,136 @@
+//! Control groups: limits over all processes of a cell together. Works with v1 and v2.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use crate::BoxSpec;
+use crate::step::{AtStep, StepError};
+
+/// The start of every group's name; the pid of the room follows.
+const PREFIX: &str = "ipc-box-";
+
+/// The groups of one cell, removed on drop: one for v2, one a controller for v1.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    folders: Vec<PathBuf>,
+}
+
+impl Cgroup {
+    /// Makes groups that hold what `spec` allows.
+    pub(crate) fn create(spec: &BoxSpec) -> Result<Self, StepError> {
+        let name = format!("{PREFIX}{}", std::process::id());
+        // What is in /tmp and /dev/shm is memory too.
+        let memory = (spec.limits.memory + spec.tmp_bytes + spec.shm_bytes).to_string();
+        let pids = (spec.limits.processes + 1).to_string(); // and pid 1 itself
+        let mut cgroup = Self {
+            folders: Vec::new(),
+        };
+        match Hierarchies::of_this_machine()? {
+            Hierarchies::V2(root) => {
+                let control = root.join("cgroup.subtree_control");
+                fs::write(&control, "+pids +memory").at("delegate cgroup controllers")?;
+                let folder = cgroup.add(&root, &name)?;
+                limit(&folder, "pids.max", &pids)?;
+                limit(&folder, "memory.max", &memory)?;
+            }
+            Hierarchies::V1 {
+                pids: pids_root,
+                memory: memory_root,
+            } => {
+                let folder = cgroup.add(&pids_root, &name)?;
+                limit(&folder, "pids.max", &pids)?;
+                let folder = cgroup.add(&memory_root, &name)?;
+                limit(&folder, "memory.limit_in_bytes", &memory)?;
+            }
+        }
+        Ok(cgroup)
+    }
+
+    /// Moves a process, and so everything it will fork, into the groups.
+    pub(crate) fn take(&self, pid: i32) -> Result<(), StepError> {
+        for folder in &self.folders {
+            fs::write(folder.join("cgroup.procs"), pid.to_string()).at("enter the cgroup")?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, root: &Path, name: &str) -> Result<PathBuf, StepError> {
+        sweep(root);
+        let folder = root.join(name);
+        fs::create_dir(&folder).at(format!("make the cgroup {}", folder.display()))?;
+        self.folders.push(folder.clone());
+        Ok(folder)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            // A group stays busy for a moment after its last process was reaped. One that is
+            // never freed is left to the next box's sweep.
+            for _ in 0..100 {
+                match fs::remove_dir(folder) {
+                    Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// Removes groups whose room was killed before it could do that itself.
+fn sweep(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir(entry.path()); // the kernel refuses while anything is in it
+        }
+    }
+}
+
+fn limit(folder: &Path, file: &str, value: &str) -> Result<(), StepError> {
+    fs::write(folder.join(file), value).at(format!("set {file} to {value}"))
+}
+
+/// Where groups with the controllers we need can be made.
+enum Hierarchies {
+    V1 { pids: PathBuf, memory: PathBuf },
+    V2(PathBuf),
+}
+
+impl Hierarchies {
+    fn of_this_machine() -> Result<Self, StepError> {
+        let mounts = fs::read_to_string("/proc/self/mounts").at("read the mounts")?;
+        let find = |kind: &str, option: &str| {
+            mounts.lines().find_map(|line| {
+                let fields: Vec<&str> = line.split(' ').collect();
+                let [_, folder, its_kind, options, ..] = fields[..] else {
+                    return None;
+                };
+                let found = its_kind == kind && options.split(',').any(|its| its == option);
+                found.then(|| PathBuf::from(folder))
+            })
+        };
+        if let (Some(pids), Some(memory)) = (find("cgroup", "pids"), find("cgroup", "memory")) {
+            return Ok(Self::V1 { pids, memory });
+        }
+        let has_controllers = |root: &PathBuf| {
+            let all = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+            ["pids", "memory"]
+                .iter()
+                .all(|one| all.split_whitespace().any(|its| its == *one))
+        };
+        find("cgroup2", "rw")
+            .filter(has_controllers)
+            .map(Self::V2)
+            .ok_or(Errno::ENOENT)
+            .at("find cgroup controllers for pids and memory")
+    }
+}

@@ -1,0 +1,365 @@
+//! An open box, from the side of its user.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+
+use crate::exec::{Failure, Stage};
+use crate::leftovers::{self, Leftovers};
+use crate::room::{self, Holdings, Room};
+use crate::step::AtStep;
+use crate::wire::{Channel, Event, MAX_FDS, Request, Spawn};
+use crate::{BoxSpec, Child, Command, Exit, Level, Rlimits, StepError, rlimits};
+
+/// Why a box could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// This version has no such level.
+    #[error("isolation level {level} is not supported yet")]
+    Unsupported {
+        /// The level that was asked for.
+        level: Level,
+    },
+    /// The calling process has several threads; only a process with one can be moved.
+    #[error("a box must be opened before the process starts threads; it has {threads}")]
+    Threads {
+        /// How many it has.
+        threads: usize,
+    },
+    /// The machine refused.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The box opened, but a trial program did not run in it; only [`crate::check`] says this.
+    #[error("a trial program did not run: {reason}")]
+    Trial {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// `execve` failed: no such file, no permission, no executable, arguments too long.
+    #[error("execute {}: {errno}", program.display())]
+    Exec {
+        /// What was to be executed.
+        program: PathBuf,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// Something before that failed.
+    #[error("prepare {} ({step}): {errno}", program.display())]
+    Prepare {
+        /// What was to be executed.
+        program: PathBuf,
+        /// What was being done: descriptors, work folder, limits, …
+        step: String,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// More descriptors than can be passed at once.
+    #[error("{n_fds} descriptors are more than the {MAX_FDS} that can be passed at once")]
+    TooManyFds {
+        /// How many were given.
+        n_fds: usize,
+    },
+    /// The arguments are larger than any program could be started with.
+    #[error("the command is too large to be sent to the box")]
+    TooLarge,
+    /// The box is gone: the spawn server was killed, or ran out of memory with its programs.
+    #[error("the box is gone")]
+    Gone,
+}
+
+/// An open box. Dropping it closes it.
+#[derive(Debug)]
+pub struct Sandbox {
+    level: Level,
+    work_dir: PathBuf,
+    landlocked: bool,
+    limits: Rlimits,
+    channel: Mutex<Channel>,
+    next_id: AtomicU64,
+    desk: Arc<Mutex<Desk>>,
+    reader: Option<JoinHandle<()>>,
+    holdings: Option<Holdings>,
+    /// The message queue file system of the box; `None` where it shares the machine's.
+    queues: Option<OwnedFd>,
+    /// IPC objects of the machine that were there before; empty where they are private.
+    foreign_ipc: BTreeSet<String>,
+}
+
+/// Who waits for what from the spawn server.
+#[derive(Debug, Default)]
+struct Desk {
+    starting: HashMap<u64, Sender<Result<Child, Failure>>>,
+    running: HashMap<u64, Child>,
+    finishing: Option<Sender<u32>>,
+    gone: bool,
+}
+
+/// How long the spawn server may take to kill and count before the kernel does it.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// Where the machine's message queues are.
+const QUEUES: &str = "/dev/mqueue";
+
+impl Sandbox {
+    /// Opens a box of exactly this level, or says which step failed.
+    ///
+    /// On levels with namespaces this moves the calling process, which must have one thread: its
+    /// `/tmp`, `/dev/shm`, IPC and network become those of the box, and root becomes
+    /// [`crate::BOX_UID`]. After an error the process may be halfway there: it should end. The
+    /// programs die with the thread that calls this, which should be the main one.
+    pub fn open(spec: &BoxSpec, level: Level) -> Result<Self, OpenError> {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        if threads != 1 {
+            return Err(OpenError::Threads { threads });
+        }
+        let room = match level {
+            Level::A => room::open(spec, true)?,
+            Level::B => room::open(spec, false)?,
+            Level::C | Level::D | Level::E => return Err(OpenError::Unsupported { level }),
+            Level::None => room::open_bare()?,
+        };
+        Ok(Self::new(room, level, spec.limits)?)
+    }
+
+    fn new(room: Room, level: Level, limits: Rlimits) -> Result<Self, StepError> {
+        let Room {
+            channel,
+            work_dir,
+            landlocked,
+            queues,
+            holdings,
+        } = room;
+        let foreign_ipc = match &queues {
+            Some(_) => BTreeSet::new(),
+            None => leftovers::ipc_objects(Path::new(QUEUES)),
+        };
+        let desk = Arc::new(Mutex::new(Desk::default()));
+        let events = channel.try_clone().at("copy the socket")?;
+        let reader = start_reader(events, Arc::clone(&desk)).at("start a thread")?;
+        Ok(Self {
+            level,
+            work_dir,
+            landlocked,
+            limits,
+            channel: Mutex::new(channel),
+            next_id: AtomicU64::new(0),
+            desk,
+            reader: Some(reader),
+            holdings: Some(holdings),
+            queues,
+            foreign_ipc,
+        })
+    }
+
+    /// The level it was opened with.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether Landlock stands behind the other walls; false on kernels without it.
+    pub fn landlocked(&self) -> bool {
+        self.landlocked
+    }
+
+    /// The folder that the programs work in: the same path for the caller and for them.
+    pub fn work_dir(&self) -> &Path {
+        &self.work_dir
+    }
+
+    /// Starts a program; returns once it executes.
+    pub fn spawn(&self, command: Command) -> Result<Child, SpawnError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let program = command.program.clone();
+        let (spawn, fds) = self.request(id, command)?;
+        let started = {
+            let (sender, started) = mpsc::channel();
+            let mut desk = lock(&self.desk);
+            if desk.gone {
+                return Err(SpawnError::Gone);
+            }
+            desk.starting.insert(id, sender);
+            started
+        };
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        if let Err(error) = lock(&self.channel).send(&Request::Spawn(spawn), &borrowed) {
+            lock(&self.desk).starting.remove(&id);
+            return Err(match error.kind() {
+                io::ErrorKind::InvalidInput => SpawnError::TooLarge,
+                _ => SpawnError::Gone,
+            });
+        }
+        // From here on only the program holds them: a pipe's end must end with it.
+        drop(fds);
+        match started.recv() {
+            Ok(Ok(child)) => Ok(child),
+            Ok(Err(Failure {
+                stage: Stage::Exec,
+                errno,
+            })) => Err(SpawnError::Exec {
+                program,
+                errno: Errno::from_raw(errno),
+            }),
+            Ok(Err(Failure { stage, errno })) => Err(SpawnError::Prepare {
+                program,
+                step: format!("{stage:?}").to_lowercase(),
+                errno: Errno::from_raw(errno),
+            }),
+            Err(_) => Err(SpawnError::Gone),
+        }
+    }
+
+    fn request(&self, id: u64, command: Command) -> Result<(Spawn, Vec<OwnedFd>), SpawnError> {
+        if command.fds.len() > MAX_FDS {
+            return Err(SpawnError::TooManyFds {
+                n_fds: command.fds.len(),
+            });
+        }
+        let (fds, numbers) = command.fds.into_iter().unzip();
+        let mut argv = vec![command.program.into_os_string()];
+        argv.extend(command.args);
+        let variable = |(mut name, value): (OsString, OsString)| {
+            name.push("=");
+            name.push(value);
+            name
+        };
+        let spawn = Spawn {
+            id,
+            argv,
+            env: command.env.into_iter().map(variable).collect(),
+            cwd: command.cwd.map(PathBuf::into_os_string),
+            fds: numbers,
+            rlimits: rlimits::of_command(&self.limits, &command.rlimits, self.level != Level::None),
+            umask: command.umask.unwrap_or(0o022),
+            ignored: command.ignored,
+            blocked: command.blocked,
+        };
+        Ok((spawn, fds))
+    }
+
+    /// Kills everything in the box and says what was left. Every [`Child`] has ended after this.
+    pub fn close(mut self) -> Leftovers {
+        let processes = self.finish();
+        let queues = match &self.queues {
+            Some(queues) => format!("/proc/self/fd/{}", queues.as_raw_fd()).into(),
+            None => PathBuf::from(QUEUES),
+        };
+        let ipc = leftovers::ipc_objects(&queues)
+            .difference(&self.foreign_ipc)
+            .cloned()
+            .collect();
+        Leftovers { processes, ipc }
+    }
+
+    /// Ends the spawn server and everything with it, once.
+    fn finish(&mut self) -> u32 {
+        let Some(holdings) = self.holdings.take() else {
+            return 0;
+        };
+        let finished: Receiver<u32> = {
+            let (sender, finished) = mpsc::channel();
+            lock(&self.desk).finishing = Some(sender);
+            finished
+        };
+        let asked = lock(&self.channel).send(&Request::Finish, &[]);
+        let survivors = asked.ok().and_then(|()| finished.recv_timeout(FINISH).ok());
+        drop(holdings);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        if self.level == Level::None {
+            let _ = std::fs::remove_dir_all(&self.work_dir);
+        }
+        survivors.unwrap_or(0)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Starts the thread that hears the spawn server. It blocks every signal: those are for the
+/// room's own threads.
+fn start_reader(events: Channel, desk: Arc<Mutex<Desk>>) -> io::Result<JoinHandle<()>> {
+    let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
+    let reader = thread::Builder::new()
+        .name("box-reader".into())
+        .spawn(move || {
+            while let Ok(Some((event, fds))) = events.receive() {
+                lock(&desk).hear(event, fds);
+            }
+            lock(&desk).close();
+        });
+    before.thread_set_mask()?;
+    reader
+}
+
+impl Desk {
+    fn hear(&mut self, event: Event, fds: Vec<OwnedFd>) {
+        match event {
+            Event::Started { id, inner_pid } => {
+                let child = fds
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+                    .and_then(|pidfd| Child::new(inner_pid, pidfd))
+                    .map_err(|error| Failure {
+                        stage: Stage::Fork,
+                        errno: error.raw_os_error().unwrap_or(libc::EIO),
+                    });
+                if let Ok(child) = &child {
+                    self.running.insert(id, child.clone());
+                }
+                self.answer(id, child);
+            }
+            Event::NotStarted { id, failure } => self.answer(id, Err(failure)),
+            Event::Ended(ended) => {
+                if let Some(child) = self.running.remove(&ended.id) {
+                    child.end(Exit::from_wire(&ended));
+                }
+            }
+            Event::Finished { survivors } => {
+                if let Some(finishing) = self.finishing.take() {
+                    let _ = finishing.send(survivors);
+                }
+            }
+            Event::Ready { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    fn answer(&mut self, id: u64, answer: Result<Child, Failure>) {
+        if let Some(sender) = self.starting.remove(&id) {
+            let _ = sender.send(answer);
+        }
+    }
+
+    /// The spawn server is gone, and the kernel has killed what it had started.
+    fn close(&mut self) {
+        self.gone = true;
+        self.starting.clear();
+        self.finishing = None;
+        for (_, child) in self.running.drain() {
+            child.end(Exit::killed_unseen());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

@@ -1,0 +1,240 @@
+//! IPC between test and programs, and among programs, is as on a bare machine.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZero;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
+
+use nix::fcntl::OFlag;
+use nix::mqueue::{MQ_OFlag, MqAttr, mq_open, mq_receive, mq_send};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, shm_open};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use sandbox::Level;
+
+use crate::bench::{open, run, say, shell, start, student, until, wait};
+use crate::{Case, cases};
+
+pub(crate) const CASES: &[Case] = cases![
+    a_fifo_of_the_test_is_open_to_a_program,
+    a_fifo_of_a_program_is_open_to_the_test,
+    shared_memory_and_semaphores_have_the_same_names,
+    message_queues_have_the_same_names,
+    system_v_keys_are_the_same,
+    loopback_works_both_ways,
+    unix_sockets_work_both_ways_and_show_one_user,
+    two_programs_talk_through_a_fifo,
+    two_programs_signal_each_other,
+    a_default_sigterm_kills,
+    a_broken_pipe_kills,
+    an_orphan_belongs_to_pid_1,
+];
+
+const OWNER_ONLY: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
+fn a_fifo_of_the_test_is_open_to_a_program(level: Level) {
+    let sandbox = open(level);
+    mkfifo("/tmp/in", OWNER_ONLY).unwrap();
+    mkfifo("/tmp/out", OWNER_ONLY).unwrap();
+    let child = sandbox
+        .spawn(student("echo-fifo", &["/tmp/in", "/tmp/out"]))
+        .unwrap();
+    fs::write("/tmp/in", "hello").unwrap();
+    assert_eq!(fs::read_to_string("/tmp/out").unwrap(), "hello");
+    assert!(wait(&child).status.success());
+}
+
+fn a_fifo_of_a_program_is_open_to_the_test(level: Level) {
+    let sandbox = open(level);
+    say(
+        &sandbox,
+        shell("umask 077; mkfifo /tmp/hub; echo shy > /tmp/file"),
+    );
+    let child = sandbox.spawn(shell("echo hello > /tmp/hub")).unwrap();
+    // O_CREAT on somebody else's file in a sticky folder is what fs.protected_* forbid.
+    let mut hub = File::options()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open("/tmp/hub")
+        .unwrap();
+    let mut said = [0; 6];
+    hub.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"hello\n");
+    assert!(wait(&child).status.success());
+    File::options()
+        .create(true)
+        .append(true)
+        .open("/tmp/file")
+        .unwrap();
+}
+
+fn shared_memory_and_semaphores_have_the_same_names(level: Level) {
+    let sandbox = open(level);
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
+    let fd = shm_open("/counter", flags, OWNER_ONLY).unwrap();
+    nix::unistd::ftruncate(&fd, 4096).unwrap();
+    let (read_write, length) = (
+        ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+        NonZero::new(4096),
+    );
+    let name = CString::new("/counter").unwrap();
+    // SAFETY: the object is 4096 bytes large; nobody else writes while the program waits.
+    unsafe {
+        let map = mmap(
+            None,
+            length.unwrap(),
+            read_write,
+            MapFlags::MAP_SHARED,
+            &fd,
+            0,
+        )
+        .unwrap();
+        let counter = map.cast::<u8>().as_ptr();
+        *counter = 41;
+        let semaphore = libc::sem_open(name.as_ptr(), libc::O_CREAT, 0o600, 0);
+        assert!(!semaphore.is_null());
+        let child = sandbox.spawn(student("shm", &["/counter"])).unwrap();
+        assert_eq!(libc::sem_wait(semaphore), 0);
+        assert_eq!(counter.read_volatile(), 42);
+        assert!(wait(&child).status.success());
+    }
+}
+
+fn message_queues_have_the_same_names(level: Level) {
+    let sandbox = open(level);
+    let flags = MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT;
+    let size = MqAttr::new(0, 4, 64, 0);
+    let to = mq_open("/to", flags, OWNER_ONLY, Some(&size)).unwrap();
+    let back = mq_open("/back", flags, OWNER_ONLY, Some(&size)).unwrap();
+    let child = sandbox.spawn(student("mq", &["/to", "/back"])).unwrap();
+    mq_send(&to, b"hello", 7).unwrap();
+    let (mut message, mut priority) = (vec![0; 64], 0);
+    assert_eq!(mq_receive(&back, &mut message, &mut priority), Ok(5));
+    assert_eq!((&message[..5], priority), (&b"hello"[..], 7));
+    assert!(wait(&child).status.success());
+    assert_eq!(sandbox.close().ipc, ["/dev/mqueue/back", "/dev/mqueue/to"]);
+}
+
+fn system_v_keys_are_the_same(level: Level) {
+    let sandbox = open(level);
+    // SAFETY: attaches a new segment of 4096 bytes.
+    let segment = unsafe {
+        let id = libc::shmget(77, 4096, libc::IPC_CREAT | libc::IPC_EXCL | 0o600);
+        assert!(id >= 0);
+        libc::shmat(id, std::ptr::null(), 0).cast::<u8>()
+    };
+    say(&sandbox, student("sysv", &["77"]));
+    // SAFETY: attached above.
+    assert_eq!(unsafe { segment.read_volatile() }, 1);
+    assert_eq!(sandbox.close().ipc, ["System V shared memory segment 0"]);
+}
+
+fn loopback_works_both_ways(level: Level) {
+    let sandbox = open(level);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let child = sandbox.spawn(student("connect", &[&address])).unwrap();
+    assert_echo(listener.accept().unwrap().0);
+    assert!(wait(&child).status.success());
+
+    let (child, mut output) = start(&sandbox, student("listen", &["localhost:0"]));
+    let said = until(&mut output, ".");
+    let port = said
+        .trim_start_matches("port ")
+        .trim_end_matches('.')
+        .parse::<u16>()
+        .unwrap();
+    assert_echo(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    assert!(wait(&child).status.success());
+}
+
+fn unix_sockets_work_both_ways_and_show_one_user(level: Level) {
+    let sandbox = open(level);
+    let listener = UnixListener::bind("/tmp/ours").unwrap();
+    let child = sandbox
+        .spawn(student("unix-connect", &["/tmp/ours"]))
+        .unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    let peer = getsockopt(&stream, PeerCredentials).unwrap();
+    assert_eq!(
+        (peer.pid(), peer.uid()),
+        (child.pid(), nix::unistd::getuid().as_raw())
+    );
+    assert_echo(stream);
+    assert!(wait(&child).status.success());
+
+    let (child, mut output) = start(&sandbox, student("unix-listen", &["/tmp/theirs"]));
+    until(&mut output, "ready.");
+    assert_echo(UnixStream::connect("/tmp/theirs").unwrap());
+    assert!(wait(&child).status.success());
+}
+
+fn two_programs_talk_through_a_fifo(level: Level) {
+    let sandbox = open(level);
+    say(&sandbox, shell("mkfifo /tmp/talk"));
+    let talker = sandbox.spawn(shell("echo from one > /tmp/talk")).unwrap();
+    assert_eq!(
+        say(&sandbox, shell("read line < /tmp/talk; echo $line")),
+        "from one\n"
+    );
+    assert!(wait(&talker).status.success());
+}
+
+fn two_programs_signal_each_other(level: Level) {
+    let sandbox = open(level);
+    let victim = sandbox.spawn(student("sleep", &[])).unwrap();
+    say(
+        &sandbox,
+        shell(&format!("kill -USR1 {}", victim.inner_pid())),
+    );
+    assert_eq!(wait(&victim).status.signal(), Some(libc::SIGUSR1));
+}
+
+fn a_default_sigterm_kills(level: Level) {
+    let sandbox = open(level);
+    let (exit, _) = run(&sandbox, shell("kill -TERM $$"));
+    assert_eq!(exit.status.signal(), Some(libc::SIGTERM));
+    let victim = sandbox.spawn(student("sleep", &[])).unwrap();
+    victim.signal(libc::SIGTERM).unwrap();
+    assert_eq!(wait(&victim).status.signal(), Some(libc::SIGTERM));
+}
+
+fn a_broken_pipe_kills(level: Level) {
+    let sandbox = open(level);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut yes = shell("exec yes");
+    yes.fds.push((writer.into(), 1));
+    let child = sandbox.spawn(yes).unwrap();
+    assert_eq!(wait(&child).status.signal(), Some(libc::SIGPIPE));
+}
+
+fn an_orphan_belongs_to_pid_1(level: Level) {
+    let sandbox = open(level);
+    // The subshell waits until its parent has gone, then lets a child of its own name its parent.
+    let script = "(read _ < /tmp/gate; sh -c 'grep PPid: /proc/$PPID/status'; :) &";
+    say(&sandbox, shell("mkfifo /tmp/gate"));
+    let (child, mut output) = start(&sandbox, shell(script));
+    wait(&child);
+    File::options()
+        .write(true)
+        .open("/tmp/gate")
+        .unwrap()
+        .write_all(b"go\n")
+        .unwrap();
+    let mut said = String::new();
+    output.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "PPid:\t1\n");
+}
+
+fn assert_echo(mut stream: impl Read + Write) {
+    let mut said = [0; 5];
+    stream.write_all(b"hello").unwrap();
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"hello");
+}
