@@ -7,10 +7,14 @@ use instruments::proc::all_processes;
 
 /// Runs one specimen as `cargo test NAME` would and gives everything that is shown.
 fn run(name: &str, more: &[&str]) -> (bool, String) {
+    run_within("60", name, more)
+}
+
+fn run_within(deadline: &str, name: &str, more: &[&str]) -> (bool, String) {
     let output = Command::new(specimens())
         .args([name, "--exact", "--ignored"])
         .args(more)
-        .env("COACH_DEADLINE", "1")
+        .env("COACH_DEADLINE", deadline)
         .env_remove("RUST_BACKTRACE")
         .output()
         .expect("what this test needs");
@@ -48,7 +52,17 @@ fn specimens() -> PathBuf {
 
 #[track_caller]
 fn red(name: &str, phrases: &[&str]) -> String {
-    let (passed, text) = run(name, &[]);
+    check(run(name, &[]), phrases)
+}
+
+/// The same for a specimen that only its deadline ends.
+#[track_caller]
+fn hangs(name: &str, phrases: &[&str]) {
+    check(run_within("2", name, &[]), phrases);
+}
+
+#[track_caller]
+fn check((passed, text): (bool, String), phrases: &[&str]) -> String {
     assert!(!passed, "{text}");
     for phrase in phrases {
         assert!(text.contains(phrase), "no {phrase:?} in\n{text}");
@@ -107,7 +121,7 @@ fn a_wrong_answer_shows_its_five_fields_once() {
 
 #[test]
 fn a_hang_names_the_call_its_object_and_the_holder() {
-    red(
+    hangs(
         "holds_its_own_write_end",
         &[
             "what: the test (pid ",
@@ -116,7 +130,7 @@ fn a_hang_names_the_call_its_object_and_the_holder() {
             "It holds the write end itself, fd ",
             "so end-of-file can never come",
             "expected: the test ends by itself",
-            "got: still waiting after 1",
+            "got: still waiting after 2",
             "why: end-of-file comes when",
             "again: cargo test -p pipes holds_its_own_write_end",
             "tests/specimens.rs:",
@@ -126,7 +140,7 @@ fn a_hang_names_the_call_its_object_and_the_holder() {
 
 #[test]
 fn nothing_is_left_after_a_hang() {
-    red(
+    hangs(
         "leaves_an_escaped_process_and_hangs",
         &["expected: pigs fly", "got: still waiting"],
     );
@@ -177,7 +191,7 @@ fn a_signal_to_the_process_meets_the_thread_of_the_body() {
 
 #[test]
 fn a_program_that_hangs_is_explained_with_what_it_said() {
-    red(
+    hangs(
         "program_never_ends",
         &[
             "is blocked in wait4",
@@ -193,7 +207,7 @@ fn a_program_that_hangs_is_explained_with_what_it_said() {
 
 #[test]
 fn a_program_that_leaves_its_output_open_is_told_who_has_it() {
-    red(
+    hangs(
         "program_leaves_its_output_open",
         &["has ended, but its output is still open in: sleep"],
     );
@@ -202,7 +216,7 @@ fn a_program_that_leaves_its_output_open_is_told_who_has_it() {
 
 #[test]
 fn a_line_that_never_comes_is_a_hang() {
-    red(
+    hangs(
         "program_says_nothing",
         &[
             "cat (pid ",

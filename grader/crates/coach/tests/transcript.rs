@@ -119,7 +119,7 @@ fn a_session_that_hangs_is_explained() {
             "--nocapture",
         ])
         .env("INSIDE", "1")
-        .env("COACH_DEADLINE", "0.2")
+        .env("COACH_DEADLINE", "0.5")
         .output()
         .unwrap();
     let text = String::from_utf8(itself.stderr).unwrap();

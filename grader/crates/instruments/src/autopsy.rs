@@ -178,8 +178,10 @@ fn examine(
         let cpu = used.map_or(String::new(), |used| {
             format!(": it used {} ms of CPU in {passed} ms", used.as_millis())
         });
-        let sentence =
-            format!("is running{cpu}, an endless loop or busy waiting, not a blocked call");
+        let sentence = format!(
+            "is running{cpu}, an endless loop, busy waiting or hard \
+             work, not a blocked call"
+        );
         return finding(sentence, Motion::Possible);
     }
     let Some(Activity::Inside(call)) = activity else {
@@ -198,7 +200,11 @@ fn examine(
             ". It woke {woke} times in {passed} ms: it polls instead of waiting for an event"
         );
     }
-    let still = woke == 0 && state == State::Asleep && !timeouts::has_timeout(&blocked);
+    // One that was not there at the first look has just been born: things move.
+    let still = earlier.is_some()
+        && woke == 0
+        && state == State::Asleep
+        && !timeouts::has_timeout(&blocked);
     let motion = if still {
         Motion::None
     } else {
