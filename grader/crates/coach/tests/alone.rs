@@ -15,6 +15,7 @@ fn run_within(deadline: &str, name: &str, more: &[&str]) -> (bool, String) {
         .args([name, "--exact", "--ignored"])
         .args(more)
         .env("COACH_DEADLINE", deadline)
+        .env(SPECIMEN, id(name))
         .env_remove("RUST_BACKTRACE")
         .output()
         .expect("what this test needs");
@@ -70,12 +71,25 @@ fn check((passed, text): (bool, String), phrases: &[&str]) -> String {
     text
 }
 
-fn is_running(arguments: &str) -> bool {
+/// Whether anything that this specimen started still runs; children inherit its environment.
+fn is_left(specimen: &str) -> bool {
+    let wanted = format!("{SPECIMEN}={}", id(specimen));
     all_processes().into_iter().any(|process| {
-        let line = std::fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
-        !process.has_ended() && line == arguments.replace(' ', "\0").as_bytes()
+        let path = format!("/proc/{}/environ", process.pid());
+        let environment = std::fs::read(path).unwrap_or_default();
+        environment
+            .split(|&byte| byte == 0)
+            .any(|entry| entry == wanted.as_bytes())
+            && !process.has_ended()
     })
 }
+
+/// Tells the specimens of this run from those of another.
+fn id(specimen: &str) -> String {
+    format!("{}-{specimen}", std::process::id())
+}
+
+const SPECIMEN: &str = "SPECIMEN";
 
 #[test]
 fn a_test_that_passes_passes() {
@@ -144,14 +158,14 @@ fn nothing_is_left_after_a_hang() {
         "leaves_an_escaped_process_and_hangs",
         &["expected: pigs fly", "got: still waiting"],
     );
-    assert!(!is_running("sleep 1000 "));
+    assert!(!is_left("leaves_an_escaped_process_and_hangs"));
 }
 
 #[test]
 fn nothing_is_left_after_a_pass() {
     let (passed, text) = run("leaves_an_escaped_process_and_passes", &[]);
     assert!(passed, "{text}");
-    assert!(!is_running("sleep 1001 "));
+    assert!(!is_left("leaves_an_escaped_process_and_passes"));
 }
 
 #[test]
@@ -202,7 +216,7 @@ fn a_program_that_hangs_is_explained_with_what_it_said() {
             "its standard error: on my way",
         ],
     );
-    assert!(!is_running("sleep 1002 "));
+    assert!(!is_left("program_never_ends"));
 }
 
 #[test]
@@ -211,7 +225,7 @@ fn a_program_that_leaves_its_output_open_is_told_who_has_it() {
         "program_leaves_its_output_open",
         &["has ended, but its output is still open in: sleep"],
     );
-    assert!(!is_running("sleep 1003 "));
+    assert!(!is_left("program_leaves_its_output_open"));
 }
 
 #[test]

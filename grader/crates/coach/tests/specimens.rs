@@ -64,7 +64,7 @@ fn leaves_an_escaped_process_and_passes() {
     alone(&EOF, || {
         assert!(
             Command::new("sh")
-                .args(["-c", "setsid sleep 1001 &"])
+                .args(["-c", "setsid sleep 1000 &"])
                 .status()
                 .unwrap()
                 .success()
@@ -116,7 +116,7 @@ fn calls_through_a_function() {
 fn program_never_ends() {
     alone(&EOF, || {
         Program::new(&EOF, "sh")
-            .args(["-c", "echo on my way >&2; sleep 1002 | cat"])
+            .args(["-c", "echo on my way >&2; sleep 1000 | cat"])
             .run(b"");
     });
 }
@@ -126,7 +126,7 @@ fn program_never_ends() {
 fn program_leaves_its_output_open() {
     alone(&EOF, || {
         Program::new(&EOF, "sh")
-            .args(["-c", "sleep 1003 &"])
+            .args(["-c", "sleep 1000 &"])
             .run(b"");
     });
 }

@@ -58,10 +58,11 @@ fn output_without_a_newline_and_open_places_are_compared_too() {
 
 #[test]
 fn a_job_in_the_background_does_not_keep_the_session_open() {
-    passes("$ sleep 1006 & echo started\nstarted");
+    let seconds = format!("1000.{}", std::process::id());
+    passes(&format!("$ sleep {seconds} & echo started\nstarted"));
     let sleeps = |pid| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line == b"sleep\x001006\0"
+        line == format!("sleep\0{seconds}\0").as_bytes()
     };
     assert!(
         !all_processes()
