@@ -31,7 +31,7 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
                 true => Outcome::Deadlock,
                 false => Outcome::Hang,
             }),
-            hung(row, autopsy),
+            hung(row, autopsy, *deadlocked),
         ),
         Ended::Found { finding } => (
             stopped_short(&evidence.programs).unwrap_or(match finding.symptom {
@@ -130,15 +130,19 @@ fn our_fault(text: &str) -> Finding {
     }
 }
 
-fn hung(row: &RubricRow, autopsy: &[String]) -> Finding {
+fn hung(row: &RubricRow, autopsy: &[String], deadlocked: bool) -> Finding {
     let seconds = row.limits.deadline_ms as f64 / 1000.0;
     Finding {
         symptom: Symptom::Wrong,
         what: match autopsy {
-            [] => format!("nothing more happened within {seconds} s"),
+            [] => "every program has ended, and the test still waits for something".into(),
             lines => lines.join("\n"),
         },
         expected: "the test ends by itself".into(),
-        got: format!("still waiting after {seconds} s"),
+        got: if deadlocked {
+            "a deadlock: everybody sleeps without a timer, so nothing can ever move again".into()
+        } else {
+            format!("still waiting after {seconds} s")
+        },
     }
 }
