@@ -192,7 +192,13 @@ impl Process {
     /// A busy wait unless the program sleeps without ever waking for `window`: blocked properly
     /// means next to no switches and no CPU time. `what` says what it waits for.
     pub fn sleeps_soundly(&self, window: Duration, what: &str) -> Check {
-        self.until_asleep()?;
+        // A program that spins never sleeps: after so much time it has no honest work left.
+        let busy = self.proc().cpu().map(|cpu| cpu + Duration::from_secs(1));
+        clock::until(|| {
+            self.exit().is_some()
+                || self.proc().is_asleep()
+                || busy.is_some_and(|busy| self.proc().cpu() > Some(busy))
+        });
         let before = self.usage();
         thread::sleep(window);
         if self.exit().is_some() {
