@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use model::Symptom;
 use sandbox::Exit;
 
+use crate::stop::first_difference;
 use crate::{Check, found, wrong};
 
 /// An ended program of the submission, or a tool.
@@ -88,11 +89,13 @@ impl Done {
                 ),
             ));
         }
-        let text = |bytes: &[u8]| format!("{:?}", String::from_utf8_lossy(bytes));
-        crate::ensure_eq(
+        // Escaped and not lossy: bytes that are no text must not look alike.
+        let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
+        let (expected, got) = first_difference(&text(expected), &text(&self.stdout));
+        Err(wrong(
             format!("standard output of `{}`, {case}", self.command),
-            text(expected),
-            text(&self.stdout),
-        )
+            expected,
+            got,
+        ))
     }
 }

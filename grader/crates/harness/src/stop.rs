@@ -77,7 +77,7 @@ pub fn ensure_eq<T: PartialEq + Debug>(what: impl Into<String>, expected: T, got
 const SHOWN: usize = 160;
 
 /// Both texts cut to a window that starts a little before their first difference.
-fn first_difference(a: &str, b: &str) -> (String, String) {
+pub(crate) fn first_difference(a: &str, b: &str) -> (String, String) {
     let same = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
     let start = if a.chars().count().max(b.chars().count()) > SHOWN {
         same.saturating_sub(SHOWN / 4)
