@@ -187,8 +187,8 @@ pub fn send_all(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<()> {
     // END SOLUTION
 }
 
-/// Sends back all that one client sends until its end of input, then tells it that no more will
-/// come, closes the connection and returns how many bytes it was.
+/// Sends back all that one client sends, as it comes, until its end of input. Then tells it that
+/// no more will come, closes the connection and returns how many bytes it was.
 ///
 /// # Errors
 /// What receiving or [`send_all`] reports; the connection is closed then, too.
@@ -237,6 +237,7 @@ fn end_output(fd: BorrowedFd<'_>) -> nix::Result<()> {
 // END SOLUTION
 
 /// Echoes to many clients at once until `stop` becomes readable, and then until they are done.
+/// For each of them it does what [`echo_conn`] does for one.
 ///
 /// No client can hold up another: not one that is silent, nor one that never reads. Of each at
 /// most `limits.buffer` bytes are kept; who does not read is not read from. At most

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Evidence, LabStatus, Verdict};
+use crate::{Evidence, LabStatus, Rubric, Verdict};
 
 /// Version of the journal this program writes. A RUN of another version is refused by name.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -10,6 +10,10 @@ pub const JOURNAL_VERSION: u32 = 1;
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most records are of the largest kind, Test"
+)]
 pub enum Record {
     /// The first line: what this run grades, and with what.
     Run {
@@ -19,15 +23,17 @@ pub enum Record {
         course: String,
         /// The isolation rung.
         isolation: String,
-        /// The labs graded.
-        labs: Vec<String>,
+        /// The rubrics of the labs graded, in teaching order.
+        rubrics: Vec<Rubric>,
     },
     /// A submission was taken in.
     Submission {
         /// Its id.
         id: String,
-        /// Files left out, names refused.
+        /// Files left out.
         notes: Vec<String>,
+        /// Why the whole submission was refused.
+        rejected: Option<String>,
     },
     /// A lab of a submission came to an end before any test.
     Lab {

@@ -31,7 +31,7 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
                 true => Outcome::Deadlock,
                 false => Outcome::Hang,
             }),
-            hung(row, autopsy),
+            hung(row, autopsy, *deadlocked),
         ),
         Ended::Found { finding } => (
             stopped_short(&evidence.programs).unwrap_or(match finding.symptom {
@@ -130,15 +130,159 @@ fn our_fault(text: &str) -> Finding {
     }
 }
 
-fn hung(row: &RubricRow, autopsy: &[String]) -> Finding {
+fn hung(row: &RubricRow, autopsy: &[String], deadlocked: bool) -> Finding {
     let seconds = row.limits.deadline_ms as f64 / 1000.0;
     Finding {
         symptom: Symptom::Wrong,
         what: match autopsy {
-            [] => format!("nothing more happened within {seconds} s"),
+            [] => "every program has ended, and the test still waits for something".into(),
             lines => lines.join("\n"),
         },
         expected: "the test ends by itself".into(),
-        got: format!("still waiting after {seconds} s"),
+        got: if deadlocked {
+            "a deadlock: everybody sleeps without a timer, so nothing can ever move again".into()
+        } else {
+            format!("still waiting after {seconds} s")
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn row() -> RubricRow {
+        RubricRow {
+            id: "eof_arrives".into(),
+            part: 3,
+            points: 2,
+            needs: Vec::new(),
+            limits: Limits::DEFAULT,
+            why: "only read(2) = 0 is the end".into(),
+            read: "README part 3".into(),
+            hint: Default::default(),
+        }
+    }
+
+    fn program(end: ProgramEnd, stderr: &str) -> Program {
+        Program {
+            argv: vec!["pipes".into(), "cat".into()],
+            end,
+            ended_by_test: false,
+            stderr_tail: stderr.into(),
+        }
+    }
+
+    fn outcome(ended: Ended, programs: Vec<Program>) -> Outcome {
+        let evidence = Evidence {
+            ended,
+            programs,
+            seed: 1,
+            wall_ms: 1,
+            cpu_ms: 1,
+            isolation: "B".into(),
+            survivors: 0,
+        };
+        judge(&row(), &evidence).outcome
+    }
+
+    fn found(symptom: Symptom) -> Ended {
+        let (what, expected, got) = ("w".into(), "e".into(), "g".into());
+        Ended::Found {
+            finding: Finding {
+                symptom,
+                what,
+                expected,
+                got,
+            },
+        }
+    }
+
+    fn deadline(deadlocked: bool) -> Ended {
+        Ended::Deadline {
+            autopsy: vec!["pipes is blocked in read(0)".into()],
+            deadlocked,
+        }
+    }
+
+    #[test]
+    fn every_symptom_has_its_outcome() {
+        for (symptom, expected) in [
+            (Symptom::Wrong, Outcome::Fail),
+            (Symptom::Leak, Outcome::Leak),
+            (Symptom::BusyWait, Outcome::BusyWait),
+            (Symptom::Mechanism, Outcome::Mechanism),
+            (Symptom::EarlyExit, Outcome::EarlyExit),
+            (Symptom::Limit, Outcome::Limit),
+            (Symptom::Tamper, Outcome::Tamper),
+        ] {
+            let ended_well = vec![program(ProgramEnd::Exited(0), "")];
+            assert_eq!(outcome(found(symptom), ended_well), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_program_died_of_explains_a_finding_better_than_the_finding() {
+        let stub = "thread 'main' panicked at src/lib.rs:9:5:\nnot yet implemented: pipes part 1";
+        for (end, stderr, expected) in [
+            (ProgramEnd::Exited(101), stub, Outcome::NotAttempted),
+            (ProgramEnd::Signaled(6), stub, Outcome::NotAttempted),
+            (
+                ProgramEnd::Exited(101),
+                "panicked at 'index'",
+                Outcome::Crash,
+            ),
+            (ProgramEnd::Signaled(11), "", Outcome::Crash),
+            (ProgramEnd::Signaled(7), "", Outcome::Crash),
+            (ProgramEnd::Signaled(25), "", Outcome::Limit),
+            (
+                ProgramEnd::Exited(1),
+                "pipes: write: Broken pipe",
+                Outcome::Fail,
+            ),
+            (ProgramEnd::Signaled(15), "", Outcome::Fail),
+        ] {
+            assert_eq!(
+                outcome(found(Symptom::Wrong), vec![program(end, stderr)]),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_death_that_the_test_caused_explains_nothing() {
+        let killed = Program {
+            ended_by_test: true,
+            ..program(ProgramEnd::Signaled(6), "")
+        };
+        assert_eq!(outcome(found(Symptom::Leak), vec![killed]), Outcome::Leak);
+    }
+
+    #[test]
+    fn a_pass_stays_a_pass_however_a_program_ended() {
+        let panicked = vec![program(ProgramEnd::Exited(101), "")];
+        assert_eq!(outcome(Ended::Clean, panicked), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_deadline_is_a_hang_and_a_standstill_a_deadlock() {
+        let running = || vec![program(ProgramEnd::Running, "")];
+        assert_eq!(outcome(deadline(false), running()), Outcome::Hang);
+        assert_eq!(outcome(deadline(true), running()), Outcome::Deadlock);
+    }
+
+    #[test]
+    fn our_own_fault_is_never_the_submissions() {
+        let panicked = vec![program(ProgramEnd::Exited(101), "")];
+        assert_eq!(
+            outcome(
+                Ended::Fault {
+                    text: "no box".into()
+                },
+                panicked
+            ),
+            Outcome::GraderFault
+        );
     }
 }

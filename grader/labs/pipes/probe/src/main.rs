@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
@@ -25,22 +25,27 @@ fn main() {
     })
 }
 
-/// Makes a pipe, starts a program that sleeps, drops the write end: whether a reader sees the
-/// end of the file now, with the program still there.
+/// Makes a pipe, starts a program, drops the write end: whether a reader sees the end of the file
+/// now, with the program still there.
 fn make_pipe_and_start_a_program() -> Answer {
     let (reader, writer) = pipes::make_pipe()?;
-    let mut sleeper = Command::new("/bin/cat")
+    let mut program = Command::new("cat")
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()?;
+    let input = program.stdin.as_mut().expect("asked for a pipe");
+    let output = program.stdout.as_mut().expect("asked for a pipe");
+    // The parent may go on while exec is still closing descriptors. An echo proves that it is over.
+    input.write_all(b"!")?;
+    output.read_exact(&mut [0])?;
     drop(writer);
     let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO)?;
     let ended = fds[0]
         .revents()
         .is_some_and(|events| events.contains(PollFlags::POLLHUP));
-    drop(sleeper.stdin.take());
-    sleeper.wait()?;
+    drop(program.stdin.take());
+    program.wait()?;
     Ok(Fields::new().value(ended))
 }
 

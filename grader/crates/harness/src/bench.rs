@@ -1,0 +1,189 @@
+//! One test's bench: its box, work folder, names, randomness and properties.
+
+use std::fmt::Debug;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use model::Limits;
+use proptest::prelude::{Rng, RngExt};
+use proptest::strategy::Strategy;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use sandbox::{Child, Command, Leftovers, Level, Sandbox};
+
+use crate::process::Seen;
+use crate::{Check, Launch, Stop};
+
+/// Where the seat's programs are inside the box.
+pub(crate) const SEAT: &str = "/lab";
+
+/// What a test has at hand.
+#[derive(Debug)]
+pub struct Bench {
+    session: Arc<Session>,
+    lab: &'static str,
+    seat: PathBuf,
+    rng: Mutex<TestRng>,
+}
+
+/// What the watchdog shares with the test: the box and every program started in it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    sandbox: Mutex<Option<Sandbox>>,
+    seen: Mutex<Vec<Arc<Seen>>>,
+    pub(crate) limits: Limits,
+    pub(crate) level: Level,
+    work_dir: PathBuf,
+}
+
+impl Session {
+    pub(crate) fn new(sandbox: Sandbox, limits: Limits) -> Self {
+        Self {
+            level: sandbox.level(),
+            work_dir: sandbox.work_dir().to_owned(),
+            sandbox: Mutex::new(Some(sandbox)),
+            seen: Mutex::default(),
+            limits,
+        }
+    }
+
+    pub(crate) fn spawn(&self, command: Command) -> Check<Child> {
+        match &*self.sandbox.lock().expect("no holder of this lock panics") {
+            Some(sandbox) => Ok(sandbox.spawn(command)?),
+            None => Err(Stop::Fault("the box is closed already".into())),
+        }
+    }
+
+    pub(crate) fn remember(&self, seen: Arc<Seen>) {
+        self.seen().push(seen);
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
+        self.seen.lock().expect("no holder of this lock panics")
+    }
+
+    /// Closes the box; `None` if that was done before.
+    pub(crate) fn close(&self) -> Option<Leftovers> {
+        let sandbox = self
+            .sandbox
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
+        sandbox.map(Sandbox::close)
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(session: Arc<Session>, lab: &'static str, seat: &Path, seed: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        // Rungs with a private root bind the seat at a fixed place; without one it is where it is.
+        let seat = if session.level.has_private_root() {
+            Path::new(SEAT)
+        } else {
+            seat
+        };
+        Self {
+            session,
+            lab,
+            seat: seat.to_owned(),
+            rng: Mutex::new(rng),
+        }
+    }
+
+    /// The submission's program.
+    pub fn program<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, args: I) -> Launch {
+        self.launch(self.lab, self.seat.join(self.lab), true)
+            .args(args)
+    }
+
+    /// The probe linked with the submission's library.
+    pub fn probe(&self) -> Launch {
+        self.launch("probe", self.seat.join("probe"), true)
+    }
+
+    /// A tool of the system, inside the box: `/bin/sh`, `/usr/bin/head`.
+    pub fn tool(&self, path: &str) -> Launch {
+        self.launch(path, path.into(), false)
+    }
+
+    /// The path of the submission's program inside the box, for programs that start it.
+    pub fn program_path(&self) -> PathBuf {
+        self.seat.join(self.lab)
+    }
+
+    fn launch(&self, name: &str, path: PathBuf, is_submission: bool) -> Launch {
+        let mut command = Command::new(path);
+        command.cwd = Some(self.session.work_dir.clone());
+        command.env = vec![
+            ("PATH".into(), "/usr/bin:/bin".into()),
+            ("LANG".into(), "C.UTF-8".into()),
+        ];
+        Launch::new(Arc::clone(&self.session), name, command, is_submission)
+    }
+
+    /// The work folder of the box: the same path for the test and for the programs.
+    pub fn dir(&self) -> &Path {
+        &self.session.work_dir
+    }
+
+    /// A fresh folder in the work folder that the programs may write to.
+    pub fn folder(&self, tag: &str) -> Check<PathBuf> {
+        let folder = self.dir().join(self.unique(tag));
+        std::fs::create_dir(&folder)?;
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777))?;
+        Ok(folder)
+    }
+
+    /// A name for an IPC object, unique on this machine: `/ring-5f1c20`.
+    pub fn name(&self, tag: &str) -> String {
+        format!("/{}", self.unique(tag))
+    }
+
+    fn unique(&self, tag: &str) -> String {
+        format!("{tag}-{:08x}", self.rng().next_u32())
+    }
+
+    /// Random bytes that nobody could know before this run.
+    pub fn bytes(&self, n_bytes: usize) -> Vec<u8> {
+        let mut bytes = vec![0; n_bytes];
+        self.rng().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A random number in `range`.
+    pub fn number(&self, range: std::ops::Range<u64>) -> u64 {
+        self.rng().random_range(range)
+    }
+
+    /// Checks a property on `cases` random values; a failure shows the smallest failing one.
+    pub fn property<S: Strategy>(
+        &self,
+        cases: u32,
+        strategy: S,
+        body: impl Fn(S::Value) -> Check,
+    ) -> Check
+    where
+        S::Value: Debug,
+    {
+        let mut seed = [0; 32];
+        self.rng().fill_bytes(&mut seed);
+        crate::property::run(
+            TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
+            cases,
+            strategy,
+            body,
+        )
+    }
+
+    /// Waits until `condition` holds: a state of the kernel, never a time. The watchdog gives up
+    /// for it.
+    pub fn until(&self, condition: impl FnMut() -> bool) {
+        crate::clock::until(condition);
+    }
+
+    fn rng(&self) -> MutexGuard<'_, TestRng> {
+        self.rng.lock().expect("no holder of this lock panics")
+    }
+}

@@ -1,0 +1,34 @@
+//! Waiting for the kernel, and saying so: while the test itself only waits for the submission,
+//! the watchdog may tell a deadlock from slowness.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+static WAITING: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the test's own thread waits for the submission to do something.
+pub(crate) fn is_waiting() -> bool {
+    WAITING.load(Ordering::Relaxed) > 0
+}
+
+/// Runs a call that blocks until the submission does something.
+pub(crate) fn waiting<T>(call: impl FnOnce() -> T) -> T {
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    let value = call();
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+    value
+}
+
+/// How often a condition is looked at. Short: it is added to every test's wall time.
+const POLL: Duration = Duration::from_micros(500);
+
+/// Looks again and again until the condition holds. Gives up only with the whole test, whose
+/// watchdog then explains the hang.
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    waiting(|| {
+        while !condition() {
+            thread::sleep(POLL);
+        }
+    });
+}

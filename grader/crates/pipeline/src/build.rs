@@ -1,0 +1,267 @@
+//! Builds a seat: rustc, called directly, in a box that holds no hidden test, no other
+//! submission and no environment. Compiling a submission is already running it.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
+use serde::{Deserialize, Serialize};
+
+use crate::Kit;
+use crate::seat::Seat;
+
+/// What came of building a seat.
+#[derive(Debug)]
+pub(crate) enum Built {
+    /// The programs are in the seat.
+    Programs,
+    /// The submission does not compile; the compiler's words.
+    Refused(String),
+    /// We could not build; never the submission's fault.
+    Fault(String),
+}
+
+/// What the build helper is asked to do, as JSON on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BuildRequest {
+    level: String,
+    binds: Vec<(PathBuf, PathBuf, bool)>,
+    cwd: PathBuf,
+    steps: Vec<Vec<String>>,
+}
+
+/// What the build helper answers, as JSON on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+enum BuildAnswer {
+    /// Every step succeeded.
+    Done,
+    /// A step failed: the compiler's words, or how it ended.
+    Failed(String),
+    /// The box could not be opened, or a compiler not be started.
+    Fault(String),
+}
+
+/// Wall time after which a compiler is given up, far above any honest build.
+const WALL: Duration = Duration::from_secs(60);
+
+/// Most of the compiler's words that are kept.
+const MAX_WORDS: u64 = 64 << 10;
+
+/// Builds the lab's program and its probe from the seat's sources.
+pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
+    let answer = ask_helper(&request(kit, seat, level), helper);
+    let taken = match answer {
+        Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
+        Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
+        Ok(BuildAnswer::Fault(reason)) => return Built::Fault(reason),
+        Err(error) => return Built::Fault(format!("the build helper: {error}")),
+    };
+    match taken.into_iter().collect::<io::Result<()>>() {
+        Ok(()) => Built::Programs,
+        Err(error) => Built::Fault(format!("taking the built programs: {error}")),
+    }
+}
+
+/// The box and the three calls of rustc: library, program, probe.
+fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
+    let mut binds = Vec::new();
+    // Without a private root everything is used where it is.
+    let mut place = |source: PathBuf, target: &str, writable| {
+        let inside = if level.has_private_root() {
+            PathBuf::from(target)
+        } else {
+            source.clone()
+        };
+        binds.push((source, PathBuf::from(target), writable));
+        inside.to_string_lossy().into_owned()
+    };
+    let source = place(seat.source(), "/seat", false);
+    let output = place(seat.output(), "/out", true);
+    let deps = place(kit.deps.clone(), "/deps", false);
+    let sysroot = place(kit.sysroot.clone(), "/toolchain", false);
+
+    let rustc = |crate_name: &str, crate_type: &str, file: &str, out: &str, externs: &[String]| {
+        let mut step = vec![format!("{sysroot}/bin/rustc")];
+        step.extend(
+            ["--crate-name", crate_name, "--crate-type", crate_type, file].map(str::to_owned),
+        );
+        step.extend(["-o".to_owned(), format!("{output}/{out}")]);
+        step.extend(["-L".to_owned(), format!("dependency={deps}")]);
+        step.extend(FLAGS.map(str::to_owned));
+        step.extend(
+            externs
+                .iter()
+                .flat_map(|name| ["--extern".to_owned(), name.clone()]),
+        );
+        step
+    };
+    let lab = kit.lab.name.as_str();
+    let crate_name = lab.replace('-', "_");
+    let library = format!("lib{crate_name}.rlib");
+    let mut externs: Vec<String> = kit
+        .externs
+        .iter()
+        .filter(|(name, _)| *name != "probe")
+        .map(|(name, file)| format!("{name}={deps}/{file}"))
+        .collect();
+    let library_step = rustc(&crate_name, "rlib", "src/lib.rs", &library, &externs);
+    externs.push(format!("{crate_name}={output}/{library}"));
+    let program_step = rustc(&crate_name, "bin", "src/main.rs", lab, &externs);
+    externs.extend(
+        kit.externs
+            .get("probe")
+            .map(|file| format!("probe={deps}/{file}")),
+    );
+    let probe_step = rustc("probe_main", "bin", "probe.rs", "probe", &externs);
+    BuildRequest {
+        level: level.to_string(),
+        binds,
+        cwd: source.into(),
+        steps: vec![library_step, program_step, probe_step],
+    }
+}
+
+/// A student's `cargo build`: debug assertions, overflow checks and unwinding, but no debug
+/// information, and warnings are nobody's business here.
+const FLAGS: [&str; 10] = [
+    "--edition=2024",
+    "--cap-lints=allow",
+    "--color=never",
+    "-Cdebuginfo=0",
+    "-Cstrip=debuginfo",
+    "-Ccodegen-units=1",
+    "-Cembed-bitcode=no",
+    "-Cdebug-assertions=on",
+    "-Coverflow-checks=on",
+    "-Cpanic=unwind",
+];
+
+fn ask_helper(request: &BuildRequest, helper: &Path) -> io::Result<BuildAnswer> {
+    let mut child = Command::new(helper)
+        .arg("__build")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let asked = serde_json::to_vec(request)?;
+    child
+        .stdin
+        .take()
+        .expect("stdin is piped")
+        .write_all(&asked)?;
+    let output = child.wait_with_output()?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        io::Error::other(format!(
+            "it ended with {} and said {:?}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ))
+    })
+}
+
+/// The build helper: reads a [`BuildRequest`] from standard input, runs its steps in a box, and
+/// writes the answer to standard output. Call it first thing in a process with one thread.
+///
+/// # Errors
+/// Those of standard input and output.
+pub fn build_in_box() -> io::Result<()> {
+    let request: BuildRequest = serde_json::from_reader(io::stdin().lock())?;
+    let answer = run_steps(&request).unwrap_or_else(BuildAnswer::Fault);
+    serde_json::to_writer(io::stdout(), &answer)?;
+    io::stdout().flush()
+}
+
+fn run_steps(request: &BuildRequest) -> Result<BuildAnswer, String> {
+    let level = request
+        .level
+        .parse()
+        .map_err(|_| format!("no rung {}", request.level))?;
+    let bind = |(source, target, writable): &(PathBuf, PathBuf, bool)| Bind {
+        source: source.clone(),
+        target: target.clone(),
+        writable: *writable,
+    };
+    let spec = BoxSpec {
+        binds: request.binds.iter().map(bind).collect(),
+        tmp_bytes: 256 << 20,
+        limits: Rlimits {
+            processes: 64,
+            memory: 3 << 30,
+            cpu_seconds: 30,
+            file_bytes: 256 << 20,
+            open_files: 1024,
+        },
+        ..BoxSpec::default()
+    };
+    let sandbox = Sandbox::open(&spec, level).map_err(|error| error.to_string())?;
+    for step in &request.steps {
+        if let Some(words) = compile(&sandbox, step, &request.cwd)? {
+            return Ok(BuildAnswer::Failed(words));
+        }
+    }
+    Ok(BuildAnswer::Done)
+}
+
+/// Runs one compiler; its words if it failed.
+fn compile(sandbox: &Sandbox, step: &[String], cwd: &Path) -> Result<Option<String>, String> {
+    let fault = |error: io::Error| format!("starting the compiler: {error}");
+    let (program, args) = step.split_first().ok_or("an empty build step")?;
+    let (reader, writer) = io::pipe().map_err(fault)?;
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(fault)?;
+    let mut command = sandbox::Command::new(program);
+    command.args = args.iter().map(Into::into).collect();
+    command.cwd = Some(cwd.to_owned());
+    command.env = vec![
+        ("PATH".into(), "/usr/bin:/bin".into()),
+        ("LANG".into(), "C.UTF-8".into()),
+        ("TMPDIR".into(), sandbox.work_dir().into()),
+    ];
+    let stdin = null.try_clone().map_err(fault)?;
+    command.fds = vec![(stdin.into(), 0), (null.into(), 1), (writer.into(), 2)];
+    let child = sandbox
+        .spawn(command)
+        .map_err(|error| format!("starting the compiler: {error}"))?;
+    let words = std::thread::spawn(move || {
+        let mut words = Vec::new();
+        // A compiler that says more loses its standard error and stops.
+        reader
+            .take(MAX_WORDS)
+            .read_to_end(&mut words)
+            .map(|_| words)
+    });
+    let Some(exit) = child.wait_until(Instant::now() + WALL) else {
+        return Ok(Some(format!(
+            "the compiler did not end within {} s",
+            WALL.as_secs()
+        )));
+    };
+    if exit.status.success() {
+        return Ok(None);
+    }
+    let words = words.join().ok().and_then(Result::ok).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).into_owned();
+    Ok(Some(match exit.status.code() {
+        Some(1) => words,
+        _ => format!(
+            "the compiler crashed or hit a limit: {}\n{words}",
+            exit.status
+        ),
+    }))
+}
+
+/// The compiler's words without what could steer a terminal or turn a line around: they quote
+/// the submission.
+fn printable(words: &str) -> String {
+    words
+        .chars()
+        .filter(|&c| c == '\n' || c == '\t' || !c.is_control())
+        .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+        .collect()
+}

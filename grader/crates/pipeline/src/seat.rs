@@ -1,0 +1,72 @@
+//! The seat: a clean folder where a submission's files take the place of the reference's.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+use crate::{Kit, SourceTree};
+
+/// One submission of one lab, laid out to be built. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    folder: tempfile::TempDir,
+}
+
+impl Seat {
+    /// Writes the files that count. Given files replace a submission's own of the same name; an
+    /// editable file that was not handed in stays a stub.
+    pub(crate) fn prepare(kit: &Kit, submitted: &SourceTree) -> io::Result<Self> {
+        let seat = Self {
+            folder: tempfile::Builder::new().prefix("seat-").tempdir()?,
+        };
+        fs::set_permissions(seat.folder.path(), Permissions::from_mode(0o755))?;
+        for folder in [
+            seat.source(),
+            seat.source().join("src"),
+            seat.output(),
+            seat.programs(),
+        ] {
+            fs::create_dir(&folder)?;
+            fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
+        }
+        // rustc runs as the box's own user.
+        fs::set_permissions(seat.output(), Permissions::from_mode(0o777))?;
+        let layers = [&kit.stub, submitted, &kit.given];
+        for (path, bytes) in layers.into_iter().flatten() {
+            fs::write(seat.source().join(path), bytes)?;
+        }
+        fs::write(seat.source().join("probe.rs"), &kit.probe)?;
+        Ok(seat)
+    }
+
+    /// The sources, read-only in the box.
+    pub(crate) fn source(&self) -> PathBuf {
+        self.folder.path().join("source")
+    }
+
+    /// Where the compiler writes.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.folder.path().join("output")
+    }
+
+    /// The finished programs: all that the box of a test sees.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder.path().join("programs")
+    }
+
+    /// Takes a finished program out of the compiler's folder. Only a regular file counts.
+    pub(crate) fn take_program(&self, name: &str) -> io::Result<()> {
+        let built = self.output().join(name);
+        let mut from = File::options()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&built)?;
+        if !from.metadata()?.is_file() {
+            return Err(io::Error::other(format!("{name} is not a regular file")));
+        }
+        let taken = self.programs().join(name);
+        io::copy(&mut from, &mut File::create(&taken)?)?;
+        fs::set_permissions(&taken, Permissions::from_mode(0o755))
+    }
+}

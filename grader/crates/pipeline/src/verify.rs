@@ -1,0 +1,294 @@
+//! Verify: grading with known answers. The reference passes everything, an untouched stub
+//! nothing, and every wrong solution fails exactly the tests that name it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use authoring::lab::Sources;
+use authoring::wrong::{WrongError, WrongSolution};
+use model::{Outcome, RubricRow};
+
+use crate::SourceTree;
+use crate::build::{Built, build};
+use crate::grade::in_parallel;
+use crate::kit::{Course, Kit, KitError, read_sources};
+use crate::run::{Judged, TestOptions, run_tests};
+use crate::seat::Seat;
+
+/// What to verify and how.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// Labs to verify; all if empty.
+    pub labs: Vec<String>,
+    /// Subjects to verify, by name; all if empty.
+    pub subjects: Vec<String>,
+    /// How often each subject is run.
+    pub repeat: u32,
+    /// Subjects run at a time.
+    pub jobs: usize,
+    /// How hidden tests are run.
+    pub tests: TestOptions,
+    /// The program that opens boxes for builds: the grader itself.
+    pub helper: PathBuf,
+}
+
+/// Something with a known answer.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// Passes every test.
+    Reference,
+    /// Passes none.
+    Stub,
+    /// Fails exactly the tests that it names.
+    Wrong(WrongSolution),
+}
+
+impl Subject {
+    /// `reference`, `stub`, or the name of the patch.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Reference => "reference",
+            Self::Stub => "stub",
+            Self::Wrong(wrong) => &wrong.name,
+        }
+    }
+}
+
+/// One run of one subject.
+#[derive(Clone, Debug)]
+pub struct SubjectResult {
+    /// The lab.
+    pub lab: String,
+    /// What was run.
+    pub subject: Subject,
+    /// Which repetition, from 1.
+    pub round: u32,
+    /// How each test ended, with what was said about it.
+    pub tests: BTreeMap<String, (Outcome, String)>,
+    /// What contradicts the known answer; empty if nothing does.
+    pub problems: Vec<String>,
+    /// Wall time of the run, tests overlapping, in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time of all tests together, in milliseconds.
+    pub cpu_ms: u64,
+}
+
+/// Runs every subject and tells each result as it comes.
+///
+/// # Errors
+/// If the course does not build, a patch does not apply, or a subject's name is unknown.
+pub fn verify(
+    course: &Course,
+    options: &VerifyOptions,
+    told: &(dyn Fn(&SubjectResult) + Sync),
+) -> Result<Vec<SubjectResult>, VerifyError> {
+    let labs = course.select(&options.labs)?;
+    let kits = course.kits(&labs)?;
+    let mut work = Vec::new();
+    for kit in &kits {
+        for subject in subjects(course, kit)? {
+            if options.subjects.is_empty() || options.subjects.iter().any(|s| s == subject.name()) {
+                let sources = sources(course, kit, &subject)?;
+                work.push((kit, subject, sources));
+            }
+        }
+    }
+    if let Some(unknown) = options.subjects.iter().find(|name| {
+        work.iter()
+            .all(|(_, subject, _)| subject.name() != name.as_str())
+    }) {
+        return Err(VerifyError::UnknownSubject(unknown.clone()));
+    }
+    let results = Mutex::new(Vec::new());
+    in_parallel(options.jobs, &work, |(kit, subject, sources)| {
+        for result in run_subject(kit, subject, sources, options)? {
+            told(&result);
+            results
+                .lock()
+                .expect("no holder of this lock panics")
+                .push(result);
+        }
+        Ok::<(), VerifyError>(())
+    })?;
+    Ok(results.into_inner().expect("no holder of this lock panics"))
+}
+
+/// Why verifying could not be done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The course itself.
+    #[error(transparent)]
+    Kit(#[from] KitError),
+    /// A solution's markers.
+    #[error(transparent)]
+    Marker(#[from] authoring::markers::MarkerError),
+    /// A patch.
+    #[error(transparent)]
+    Wrong(#[from] WrongError),
+    /// A patch names a test that the rubric does not have.
+    #[error(
+        "{lab}: the wrong solution {name} says it is caught by {test}, which is no hidden test"
+    )]
+    UnknownTest {
+        /// The lab.
+        lab: String,
+        /// The patch.
+        name: String,
+        /// The test it names.
+        test: String,
+    },
+    /// No subject has this name.
+    #[error("no subject is called {0}: try reference, stub, or the name of a patch in wrong/")]
+    UnknownSubject(String),
+    /// A seat could not be laid out.
+    #[error("cannot lay out a seat: {0}")]
+    Seat(std::io::Error),
+}
+
+fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
+    let folder = course
+        .root
+        .join("grader/labs")
+        .join(&kit.lab.name)
+        .join("wrong");
+    let mut subjects = vec![Subject::Reference, Subject::Stub];
+    for wrong in authoring::wrong::read_dir(&folder)? {
+        let known = |test: &&String| !kit.rubric.rows.iter().any(|row| row.id == **test);
+        if let Some(test) = wrong.caught_by.iter().find(known) {
+            let (lab, name, test) = (kit.lab.name.clone(), wrong.name.clone(), test.clone());
+            return Err(VerifyError::UnknownTest { lab, name, test });
+        }
+        subjects.push(Subject::Wrong(wrong));
+    }
+    Ok(subjects)
+}
+
+/// The files that a subject hands in.
+fn sources(course: &Course, kit: &Kit, subject: &Subject) -> Result<SourceTree, VerifyError> {
+    let solution = read_sources(&course.root.join(&kit.lab.dir))?;
+    let solution: Sources = solution
+        .into_iter()
+        .filter(|(path, _)| kit.lab.editable.contains(path))
+        .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
+        .collect();
+    let texts = match subject {
+        Subject::Stub => return Ok(kit.stub.clone()),
+        Subject::Reference => solution,
+        Subject::Wrong(wrong) => wrong.apply(&solution)?,
+    };
+    let texts = authoring::student::complete(&kit.lab, &texts)?;
+    Ok(texts
+        .into_iter()
+        .map(|(path, text)| (path, text.into_bytes()))
+        .collect())
+}
+
+fn run_subject(
+    kit: &Kit,
+    subject: &Subject,
+    sources: &SourceTree,
+    options: &VerifyOptions,
+) -> Result<Vec<SubjectResult>, VerifyError> {
+    let seat = Seat::prepare(kit, sources).map_err(VerifyError::Seat)?;
+    let unbuilt = match build(kit, &seat, options.tests.level, &options.helper) {
+        Built::Programs => None,
+        Built::Refused(words) => Some(format!("does not compile:\n{words}")),
+        Built::Fault(reason) => Some(format!("could not be built: {reason}")),
+    };
+    let result = |round| SubjectResult {
+        lab: kit.lab.name.clone(),
+        subject: subject.clone(),
+        round,
+        tests: BTreeMap::new(),
+        problems: Vec::new(),
+        wall_ms: 0,
+        cpu_ms: 0,
+    };
+    if let Some(problem) = unbuilt {
+        return Ok(vec![SubjectResult {
+            problems: vec![problem],
+            ..result(1)
+        }]);
+    }
+    Ok((1..=options.repeat)
+        .map(|round| run_once(kit, &seat, options, result(round)))
+        .collect())
+}
+
+fn run_once(
+    kit: &Kit,
+    seat: &Seat,
+    options: &VerifyOptions,
+    result: SubjectResult,
+) -> SubjectResult {
+    let collected = Mutex::new(result);
+    let started = std::time::Instant::now();
+    let collect = |row: &RubricRow, (verdict, evidence): Judged| {
+        let mut result = collected.lock().expect("no holder of this lock panics");
+        result.cpu_ms += evidence.map_or(0, |evidence| evidence.cpu_ms);
+        let said = verdict.message.to_string();
+        result.tests.insert(row.id.clone(), (verdict.outcome, said));
+        Ok::<(), std::convert::Infallible>(())
+    };
+    match run_tests(
+        kit,
+        &seat.programs(),
+        &options.tests,
+        BTreeMap::new(),
+        collect,
+    ) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+    let mut result = collected
+        .into_inner()
+        .expect("no holder of this lock panics");
+    result.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    result.problems = problems(&result);
+    result
+}
+
+/// What contradicts the subject's known answer, one line each.
+fn problems(result: &SubjectResult) -> Vec<String> {
+    let not_run = |outcome: &Outcome| *outcome == Outcome::Skipped;
+    let mut problems = Vec::new();
+    for (id, (outcome, said)) in &result.tests {
+        let complaint = match &result.subject {
+            _ if *outcome == Outcome::GraderFault => Some("is our own fault"),
+            Subject::Reference if !outcome.is_pass() => Some("fails on the reference"),
+            Subject::Stub if outcome.is_pass() => Some("passes on an untouched stub"),
+            Subject::Wrong(wrong) if !not_run(outcome) => {
+                match (wrong.caught_by.contains(id), outcome.is_pass()) {
+                    (true, true) => Some("does not catch it"),
+                    (false, false) => Some("fails without being named"),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(complaint) = complaint {
+            problems.push(format!("{id} {complaint} ({outcome})\n{said}"));
+        }
+    }
+    if let Subject::Wrong(wrong) = &result.subject {
+        let caught: BTreeSet<_> = result
+            .tests
+            .iter()
+            .filter(|(_, (outcome, _))| !outcome.is_pass())
+            .collect();
+        for id in &wrong.caught_by {
+            if result
+                .tests
+                .get(id)
+                .is_some_and(|(outcome, _)| not_run(outcome))
+            {
+                problems.push(format!("{id} was skipped, so it cannot catch it"));
+            }
+        }
+        if caught.is_empty() && !result.tests.is_empty() {
+            problems.push("no test catches it".into());
+        }
+    }
+    problems
+}

@@ -1,0 +1,88 @@
+//! Parts 1 to 3: a pipe, and whole buffers through it.
+
+use std::io::{Read, pipe};
+use std::time::Duration;
+
+use harness::{Bench, Check, Fields, Input, Output, ensure, ensure_eq};
+use proptest::collection::vec;
+use proptest::num::u8::ANY;
+
+use crate::{ends, frames};
+
+/// Long enough that a spin (all of it) and a poll every few milliseconds cannot be missed.
+pub(crate) const WINDOW: Duration = Duration::from_millis(300);
+
+pub(crate) fn a_later_program_holds_no_end_of_the_pipe(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    let ended = probe.value("make_pipe", Fields::new())?;
+    ensure_eq(
+        "make_pipe(), start another program, drop the write end: has the read end hung up?",
+        Some(true),
+        ended.parse(0),
+    )
+}
+
+pub(crate) fn a_writer_whose_reader_has_gone_ends_with_an_error(bench: &Bench) -> Check {
+    let (mut reader, writer) = pipe()?;
+    let producer = bench
+        .program(["produce", "--id", "1", "--count", "1000000000"])
+        .stdout(Output::Fd(writer.into()))
+        .start()?;
+    bench.until(|| ends::bytes_waiting(&reader) >= 100 || producer.exit().is_some());
+    let _ = reader.read(&mut [0; 100])?;
+    drop(reader);
+    let done = producer.finish()?;
+    let case = "whose reader takes 100 bytes and goes away";
+    done.expect_code(1, case)?;
+    ensure(
+        !done.stderr.contains("panicked"),
+        format!("standard error of `{}`, {case}", done.command),
+        "the error of write(2), passed on",
+        done.stderr,
+    )
+}
+
+pub(crate) fn a_writer_sleeps_until_the_reader_makes_room(bench: &Bench) -> Check {
+    let n_records = bench.number(30_000..40_000);
+    let (reader, writer) = pipe()?;
+    let producer = bench
+        .program(["produce", "--id", "1", "--count", &n_records.to_string()])
+        .stdout(Output::Fd(writer.into()))
+        .start()?;
+    producer.sleeps_soundly(WINDOW, "because the pipe is full and nobody reads")?;
+
+    let bytes = ends::start_reading(reader, 64 << 10).finish(bench)?;
+    let expected: Vec<u8> = (0..n_records)
+        .flat_map(|number| frames::frame(format!("1 {number}").as_bytes()))
+        .collect();
+    ensure_eq(
+        "bytes that came out once somebody read",
+        expected.len(),
+        bytes.len(),
+    )?;
+    ensure(
+        bytes == expected,
+        "the bytes themselves",
+        "every record, in order",
+        "others",
+    )?;
+    producer
+        .finish()?
+        .expect_code(0, "once everything has been read")
+}
+
+pub(crate) fn bytes_arrive_unchanged_however_they_are_cut(bench: &Bench) -> Check {
+    bench.property(32, vec(vec(ANY, 1..=200), 0..=8), |chunks| {
+        let mut cat = bench.program(["cat"]).stdin(Input::Pipe).start()?;
+        cat.dribble(&chunks)?;
+        let done = cat.finish()?;
+        let case = "its input in one write(2) after another";
+        done.expect_stdout(&chunks.concat(), case)?;
+        done.expect_code(0, case)
+    })
+}
+
+pub(crate) fn an_idle_reader_sleeps(bench: &Bench) -> Check {
+    let cat = bench.program(["cat"]).stdin(Input::Pipe).start()?;
+    cat.sleeps_soundly(WINDOW, "because its input is open and empty")
+}

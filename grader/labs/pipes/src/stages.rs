@@ -1,0 +1,77 @@
+//! Part 6: another program at the ends of two pipes.
+
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+
+use harness::{Bench, Check, Fields, Probe, ensure, ensure_eq};
+
+use crate::{ends, watch};
+
+/// Where a probe finds the input and the output that it gives to a stage.
+const STDIN: i32 = 4;
+const STDOUT: i32 = 5;
+
+pub(crate) fn a_stage_reads_its_stdin_and_writes_its_stdout(bench: &Bench) -> Check {
+    let (mut probe, mut input, mut output) = probe_with_pipes(bench)?;
+    probe.value("spawn_stage", stage("cat"))?;
+    let sent = bench.bytes(1000);
+    input.write_all(&sent)?;
+    let mut got = vec![0; sent.len()];
+    bench.until(|| ends::bytes_waiting(&output) >= got.len());
+    output.read_exact(&mut got)?;
+    ensure(
+        sent == got,
+        "1000 bytes through `cat` as a stage",
+        "the same bytes",
+        "other bytes",
+    )
+}
+
+pub(crate) fn a_stage_starts_with_default_sigpipe_and_nothing_blocked(bench: &Bench) -> Check {
+    let (mut probe, _input, _output) = probe_with_pipes(bench)?;
+    probe.value("spawn_stage", stage("cat"))?;
+    let stages = watch::idle_stages(bench, &probe.process, &["cat"])?;
+    let Some(signals) = stages[0].signals() else {
+        return Ok(()); // what cannot be read is no evidence
+    };
+    ensure(
+        signals.ignored & 1 << (libc::SIGPIPE - 1) == 0,
+        "SigIgn of the started program, in /proc/PID/status",
+        "SIGPIPE at its default action",
+        "SIGPIPE ignored, as in the Rust program that started it",
+    )?;
+    ensure_eq(
+        "SigBlk of the started program, in /proc/PID/status, when its starter has signals blocked",
+        format!("{:016x}", 0),
+        format!("{:016x}", signals.blocked),
+    )
+}
+
+pub(crate) fn an_unknown_program_ends_with_127(bench: &Bench) -> Check {
+    let (mut probe, _input, _output) = probe_with_pipes(bench)?;
+    let unknown = format!("no-such-program-{}", bench.number(0..1 << 32));
+    let pid = probe.value("spawn_stage", stage(&unknown))?;
+    // A child that ran on is a second probe: it answers as well, and not with an exit code.
+    let ended = probe.value("wait", Fields::new().bytes(pid.get(0)))?;
+    ensure_eq(
+        format!("the exit code of a stage `{unknown}`"),
+        Some(127),
+        ended.parse(0),
+    )
+}
+
+/// A probe with signals blocked and two pipes for a stage; the test has their other ends.
+fn probe_with_pipes(bench: &Bench) -> Check<(Probe, PipeWriter, PipeReader)> {
+    let (stdin, input) = pipe()?;
+    let (output, stdout) = pipe()?;
+    let launch = bench.probe().fd(STDIN, stdin).fd(STDOUT, stdout);
+    let probe = launch
+        .blocking(libc::SIGTERM)
+        .blocking(libc::SIGUSR1)
+        .connect()?;
+    Ok((probe, input, output))
+}
+
+/// The arguments of a call that starts this program between the two pipes.
+fn stage(program: &str) -> Fields {
+    Fields::new().bytes(program).value(STDIN).value(STDOUT)
+}

@@ -1,0 +1,134 @@
+//! Parts 7 and 8: children are reaped, all of them, and start with a clean slate.
+
+use harness::{Bench, Check, Process, ensure, ensure_eq, wrong};
+
+use instruments::proc::State;
+
+use crate::kernel::{numbers, runs, send};
+
+/// `signals supervise` with these options and this command, once so many copies have started.
+pub(crate) fn supervise(
+    bench: &Bench,
+    options: &[&str],
+    command: &[&str],
+    n_copies: usize,
+) -> Check<Process> {
+    let supervisor = bench
+        .program(["supervise"])
+        .args(options)
+        .arg("--")
+        .args(command)
+        .start()?;
+    supervisor.until_stdout(&format!("{n_copies} lines `started PID`"), |out| {
+        lines(out, "started ").len() >= n_copies
+    })?;
+    ensure_eq(
+        "children of the supervisor",
+        n_copies,
+        supervisor.proc().children().len(),
+    )?;
+    Ok(supervisor)
+}
+
+/// The rest of every whole line that starts with `prefix`.
+fn lines(stdout: &[u8], prefix: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(stdout);
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
+        .filter_map(|line| line.strip_prefix(prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// How many children end while the supervisor cannot look.
+const N_CHILDREN: usize = 10;
+
+/// The supervisor is stopped while all its children die, so one SIGCHLD stands for all of them.
+pub(crate) fn one_sigchld_stands_for_all(bench: &Bench) -> Check {
+    let options = ["--copies", &N_CHILDREN.to_string(), "--restarts", "0"];
+    let supervisor = supervise(bench, &options, &["sleep", "1000"], N_CHILDREN)?;
+    let kids = supervisor.proc().children();
+    supervisor.freeze()?;
+    let mut expected = Vec::new();
+    for &kid in &kids {
+        let signal = [libc::SIGKILL, libc::SIGTERM, libc::SIGUSR1][bench.number(0..3) as usize];
+        send(kid, signal)?;
+        expected.push(128 + signal);
+    }
+    bench.until(|| kids.iter().all(|&kid| kid.state() == Some(State::Zombie)));
+    supervisor.thaw()?;
+    let what = format!("{N_CHILDREN} lines `exited PID CODE`");
+    let stdout = supervisor.until_stdout(&what, |out| lines(out, "exited ").len() >= N_CHILDREN)?;
+    let mut codes: Vec<i32> = lines(&stdout, "exited ")
+        .iter()
+        .filter_map(|line| line.split_once(' ')?.1.parse().ok())
+        .collect();
+    codes.sort_unstable();
+    expected.sort_unstable();
+    ensure_eq("the exit codes told, in order", expected, codes)?;
+    supervisor
+        .finish()?
+        .expect_code(1, "after all its children were killed")
+}
+
+/// Nothing of the supervisor's handlers, masks and descriptors is left in its children, nor what
+/// the supervisor itself was started with.
+pub(crate) fn children_start_clean(bench: &Bench) -> Check {
+    let supervisor = bench
+        .program(["supervise", "--", "sleep", "1000"])
+        .blocking(libc::SIGUSR2)
+        .ignoring(libc::SIGQUIT)
+        .start()?;
+    supervisor.until_line("started ")?;
+    let kids = supervisor.proc().children();
+    let [kid] = kids[..] else {
+        return Err(wrong(
+            "children of the supervisor",
+            "one",
+            format!("{}", kids.len()),
+        ));
+    };
+    bench.until(|| runs(kid, "sleep"));
+    if let Some(now) = kid.signals() {
+        for (name, set) in [
+            ("SigBlk", now.blocked),
+            ("SigIgn (13 is SIGPIPE)", now.ignored),
+            ("SigCgt", now.caught),
+        ] {
+            ensure_eq(format!("{name} of a child"), Vec::new(), numbers(set))?;
+        }
+    }
+    if let Some(fds) = kid.fds() {
+        let more: Vec<String> = fds
+            .into_iter()
+            .filter(|fd| fd.number > 2)
+            .map(|fd| format!("{} -> {}", fd.number, fd.target))
+            .collect();
+        ensure_eq("descriptors of a child beside 0, 1 and 2", Vec::new(), more)?;
+    }
+    supervisor.kill().map(drop)
+}
+
+/// A program that is not there is an exit with 127, and nobody runs on in the child.
+pub(crate) fn failed_exec_is_127(bench: &Bench) -> Check {
+    let program = format!("./no-such-program-{}", bench.number(0..1_000_000));
+    let done = bench
+        .program(["supervise", "--restarts", "0", "--", &program])
+        .run(b"")?;
+    let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
+    let told: Vec<&str> = stdout.lines().collect();
+    let is_right = match told[..] {
+        [started, exited] => started
+            .strip_prefix("started ")
+            .is_some_and(|pid| exited == format!("exited {pid} 127")),
+        _ => false,
+    };
+    ensure(
+        is_right,
+        format!("what `{}` printed", done.command),
+        "started PID, then exited PID 127",
+        format!("{stdout:?}; it {}", done.how()),
+    )?;
+    done.expect_code(1, "when its program cannot be run")
+}

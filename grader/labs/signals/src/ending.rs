@@ -1,0 +1,170 @@
+//! Parts 9 and 10: a supervisor ends its children, all of them and nobody else, and then itself.
+
+use std::time::{Duration, Instant};
+
+use harness::{Bench, Check, Stop, Symptom, ensure, ensure_eq, found};
+
+use crate::children::supervise;
+use instruments::proc::{Process, State};
+
+use crate::kernel::{runs, send};
+
+/// Longer than any test: whoever waits for all of it is caught by the deadline.
+const LONG_GRACE: &[&str] = &["--grace", "60000"];
+
+/// A child that ignores TERM dies, but not before the grace is over.
+pub(crate) fn deaf_child_is_killed(bench: &Bench) -> Check {
+    let grace = Duration::from_millis(200);
+    let command = ["sh", "-c", "trap '' TERM; echo deaf; exec sleep 1000"];
+    let supervisor = supervise(bench, &["--grace", "200"], &command, 1)?;
+    supervisor.until_line("deaf")?;
+    let kids = supervisor.proc().children();
+    // From before the signal to after the end, so that it cannot seem shorter than it was.
+    let begin = Instant::now();
+    supervisor.signal(libc::SIGTERM)?;
+    supervisor.wait();
+    let lasted = begin.elapsed();
+    ensure_gone("a child that ignores TERM", kids[0])?;
+    ensure(
+        lasted >= grace,
+        "how long a child that ignores TERM was waited for",
+        format!("the grace of {} ms", grace.as_millis()),
+        format!("{} ms", lasted.as_millis()),
+    )
+}
+
+/// A child that cleans up is given the time it needs, and the shutdown ends with it.
+pub(crate) fn child_is_waited_for_and_no_longer(bench: &Bench) -> Check {
+    let script = "trap 'sleep 0.2; echo cleaned; exit' TERM; echo ready; \
+                  while :; do sleep 0.02; done";
+    let supervisor = supervise(bench, LONG_GRACE, &["sh", "-c", script], 1)?;
+    supervisor.until_line("ready")?;
+    supervisor.signal(libc::SIGTERM)?;
+    let done = supervisor.finish()?;
+    ensure(
+        done.stdout.ends_with(b"\ncleaned\n"),
+        "a child that cleans up after TERM, within the grace",
+        "its last line \"cleaned\"",
+        format!(
+            "{:?}; the supervisor {}",
+            String::from_utf8_lossy(&done.stdout),
+            done.how()
+        ),
+    )
+}
+
+/// A grandchild in the child's group ends with the group, also one that ignores TERM.
+pub(crate) fn grandchildren_end_too(bench: &Bench) -> Check {
+    for (who, first) in [
+        ("a grandchild", ""),
+        ("a grandchild that ignores TERM", "trap '' TERM;"),
+    ] {
+        let script = format!("({first} exec sleep 1000 >/dev/null 2>&1) & echo ready; wait");
+        let supervisor = supervise(bench, LONG_GRACE, &["sh", "-c", &script], 1)?;
+        supervisor.until_line("ready")?;
+        let grandchildren = supervisor.proc().children()[0].children();
+        let [grandchild] = grandchildren[..] else {
+            return Err(Stop::Fault(format!(
+                "{} grandchildren",
+                grandchildren.len()
+            )));
+        };
+        bench.until(|| runs(grandchild, "sleep"));
+        supervisor.signal(libc::SIGTERM)?;
+        supervisor.wait();
+        ensure_gone(who, grandchild)?;
+    }
+    Ok(())
+}
+
+/// A process of the supervisor's own group, and the shell that started both, live on.
+pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
+    let program = bench.program_path();
+    let script = format!(
+        "sleep 1000 >/dev/null 2>&1 & {} supervise -- sleep 1000 & wait $!; echo over; wait",
+        program.display()
+    );
+    let shell = bench.tool("/bin/sh").args(["-c", &script]).start()?;
+    shell.until_stdout("a line `started PID`", |out| out.ends_with(b"\n"))?;
+    let started = shell.stdout_so_far();
+    ensure(
+        started.starts_with(b"started "),
+        "`signals supervise`, started by a shell",
+        "a line `started PID`",
+        format!("{:?}", String::from_utf8_lossy(&started)),
+    )?;
+    bench.until(|| {
+        shell
+            .proc()
+            .children()
+            .into_iter()
+            .any(|process| runs(process, "sleep"))
+    });
+    let (strangers, supervisors): (Vec<Process>, Vec<Process>) = shell
+        .proc()
+        .children()
+        .into_iter()
+        .partition(|&process| runs(process, "sleep"));
+    let ([supervisor], [stranger]) = (&supervisors[..], &strangers[..]) else {
+        return Err(Stop::Fault("the shell did not start two programs".into()));
+    };
+    send(*supervisor, libc::SIGTERM)?;
+    shell.until_line("over")?;
+    ensure_eq(
+        "the state of a process in the supervisor's own group, after the shutdown",
+        Some(State::Asleep),
+        stranger.state(),
+    )?;
+    shell.kill().map(drop)
+}
+
+/// More TERMs during the shutdown do not cut it short, and do not break it.
+pub(crate) fn second_term_changes_nothing(bench: &Bench) -> Check {
+    // The sleep takes part in the TERM; the shell does not end by it and starts another one.
+    let script = "trap 'echo asked' TERM; echo ready; \
+                  while :; do sleep 1000 >/dev/null 2>&1 & wait; done";
+    let supervisor = supervise(bench, LONG_GRACE, &["sh", "-c", script], 1)?;
+    supervisor.until_line("ready")?;
+    let kids = supervisor.proc().children();
+    supervisor.signal(libc::SIGTERM)?;
+    supervisor.until_line("asked")?;
+    for _ in 0..2 {
+        supervisor.until_asleep()?;
+        supervisor.signal(libc::SIGTERM)?;
+    }
+    supervisor.until_asleep()?;
+    ensure(
+        !kids[0].has_ended(),
+        "a child within its grace, after two more TERM to the supervisor",
+        "it lives",
+        "it has ended",
+    )?;
+    send(kids[0], libc::SIGKILL)?;
+    supervisor
+        .finish()?
+        .expect_signal(libc::SIGTERM, "after TERM, and two more TERM")
+}
+
+/// The parent of the supervisor sees a death by the signal, not an exit code that looks like it.
+pub(crate) fn supervisor_dies_by_the_signal(bench: &Bench) -> Check {
+    let signal = [libc::SIGTERM, libc::SIGINT][bench.number(0..2) as usize];
+    let supervisor = supervise(bench, LONG_GRACE, &["sleep", "1000"], 1)?;
+    let kids = supervisor.proc().children();
+    supervisor.signal(signal)?;
+    let done = supervisor.finish()?;
+    done.expect_signal(signal, &format!("asked to end by signal {signal}"))?;
+    ensure_gone("a child", kids[0])
+}
+
+/// A leak unless the process is gone or on its way: a killed process does not sleep any more.
+fn ensure_gone(who: &str, process: Process) -> Check {
+    if !matches!(process.state(), Some(State::Asleep | State::Stopped)) {
+        return Ok(());
+    }
+    Err(found(
+        Symptom::Leak,
+        format!("{who}, after the supervisor has ended"),
+        "gone",
+        "it sleeps on, and nobody has killed it",
+    ))
+}

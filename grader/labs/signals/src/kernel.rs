@@ -1,0 +1,29 @@
+//! Small questions about signals and processes of the box that several tests ask.
+//!
+//! It sees processes by their numbers outside of the box. What cannot be read is no evidence of
+//! anything.
+
+use instruments::Process;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The numbers of the signals in a set as /proc shows it, in order.
+pub(crate) fn numbers(set: u64) -> Vec<i32> {
+    (1..=64)
+        .filter(|signal| set & (1 << (signal - 1)) != 0)
+        .collect()
+}
+
+/// Whether it runs this program, by the name that exec gives.
+pub(crate) fn runs(process: Process, program: &str) -> bool {
+    process.name().as_deref() == Some(program)
+}
+
+/// Sends a signal to a process that is not the test's own child. One that is gone is left alone.
+pub(crate) fn send(process: Process, signal: i32) -> Result<(), nix::Error> {
+    match kill(Pid::from_raw(process.pid()), Signal::try_from(signal)?) {
+        Err(Errno::ESRCH) => Ok(()),
+        sent => sent,
+    }
+}

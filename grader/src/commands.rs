@@ -1,0 +1,7 @@
+//! One file a command: arguments in, exit code out.
+
+pub(crate) mod doctor;
+pub(crate) mod grade;
+pub(crate) mod helper;
+pub(crate) mod publish;
+pub(crate) mod verify;

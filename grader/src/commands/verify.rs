@@ -1,0 +1,125 @@
+//! `verify`: do the hidden tests say what is known to be true?
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use model::Outcome;
+use pipeline::{SubjectResult, VerifyOptions};
+
+use crate::cli::VerifyArgs;
+use crate::commands::grade::{jobs, test_options};
+use crate::course;
+use crate::show::{self, BAD, GOOD, styled};
+
+/// Runs every subject, prints problems as they come and the matrix at the end.
+pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
+    let options = VerifyOptions {
+        labs: args.labs.clone(),
+        subjects: args.subjects.clone(),
+        repeat: args.repeat,
+        jobs: jobs(&args.running),
+        tests: test_options(&args.running)?,
+        helper: std::env::current_exe()?,
+    };
+    let results = pipeline::verify(&course::find()?, &options, &|result| {
+        if !result.problems.is_empty() {
+            show::line(format_args!(
+                "{} {}",
+                styled(BAD, "wrong"),
+                describe(result)
+            ));
+            for problem in &result.problems {
+                show::line(format_args!("  {}", problem.replace('\n', "\n  ")));
+            }
+        }
+    })?;
+    let mut labs: BTreeMap<&str, Vec<&SubjectResult>> = BTreeMap::new();
+    for result in &results {
+        labs.entry(&result.lab).or_default().push(result);
+    }
+    let mut n_wrong = 0;
+    for (lab, results) in labs {
+        show::line(format_args!("\n{lab}"));
+        matrix(&results);
+        n_wrong += results
+            .iter()
+            .filter(|result| !result.problems.is_empty())
+            .count();
+    }
+    show::line(match n_wrong {
+        0 => styled(GOOD, format_args!("\nall {} runs as known", results.len())),
+        _ => styled(
+            BAD,
+            format_args!("\n{n_wrong} of {} runs are wrong", results.len()),
+        ),
+    });
+    Ok(ExitCode::from(u8::from(n_wrong > 0)))
+}
+
+fn describe(result: &SubjectResult) -> String {
+    format!(
+        "{} {} (run {})",
+        result.lab,
+        result.subject.name(),
+        result.round
+    )
+}
+
+/// One row a subject: how often it was as known, what it cost, and which tests caught it.
+fn matrix(results: &[&SubjectResult]) {
+    let mut subjects: BTreeMap<(bool, &str), Vec<&SubjectResult>> = BTreeMap::new();
+    for result in results {
+        let name = result.subject.name();
+        subjects
+            .entry((!matches!(name, "reference" | "stub"), name))
+            .or_default()
+            .push(result);
+    }
+    for ((_, name), rounds) in subjects {
+        let good = rounds
+            .iter()
+            .filter(|round| round.problems.is_empty())
+            .count();
+        let verdict = format!("{good}/{}", rounds.len());
+        let verdict = styled(
+            if good == rounds.len() { GOOD } else { BAD },
+            format!("{verdict:>7}"),
+        );
+        let wall = median(rounds.iter().map(|round| round.wall_ms));
+        let cpu = median(rounds.iter().map(|round| round.cpu_ms));
+        let caught = match name {
+            "reference" | "stub" => score(rounds[0]),
+            _ => caught(rounds[0]),
+        };
+        show::line(format_args!(
+            "{verdict} {name:<44} {wall:>6} ms {cpu:>6} ms cpu  {caught}"
+        ));
+    }
+}
+
+fn score(round: &SubjectResult) -> String {
+    let passed = round
+        .tests
+        .values()
+        .filter(|(outcome, _)| outcome.is_pass())
+        .count();
+    format!("passes {passed} of {}", round.tests.len())
+}
+
+fn caught(round: &SubjectResult) -> String {
+    let caught = round
+        .tests
+        .iter()
+        .filter_map(|(id, (outcome, _))| match outcome {
+            Outcome::Pass | Outcome::Skipped => None,
+            outcome => Some(format!("{id} ({outcome})")),
+        });
+    caught.collect::<Vec<_>>().join(", ")
+}
+
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
