@@ -1,0 +1,120 @@
+//! Parts 3 to 5: single functions, called through the probe.
+
+use std::os::unix::net::UnixStream;
+
+use harness::{Bench, Check, Fields, Probe, Reply, ensure, ensure_eq, wrong};
+use nix::sys::resource::Resource;
+
+use crate::chunks::{Chunks, chunks};
+use crate::peer::Peer;
+
+/// The probe's first descriptor of ours.
+const FD: i32 = 4;
+
+/// A probe with one end of a new connection at [`FD`], and the other end.
+fn probe_and_peer(bench: &Bench) -> Check<(Probe, Peer<'_>)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let probe = bench.probe().fd(FD, theirs).connect()?;
+    Ok((probe, Peer::new(bench, ours)))
+}
+
+/// Each accepted descriptor is the connection of the client whose turn it is.
+pub(crate) fn accept_conn_takes_clients_in_their_order(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    let ours = probe.value("accept_next", Fields::new())?;
+    for client in 0..2 {
+        let is_right = ours.parse::<bool>(client);
+        let what = format!("accept_conn, client {} of 2 waits", client + 1);
+        ensure_eq(what, Some(true), is_right)?;
+    }
+    Ok(())
+}
+
+/// Nobody waits: a non-blocking listener says so, and that is no error.
+pub(crate) fn accept_conn_without_a_client_is_not_now(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    let accepted = probe.value("accept_nobody", Fields::new())?;
+    let what = "accept_conn on a non-blocking listener, nobody has connected";
+    ensure_eq(what, Some(false), accepted.parse::<bool>(0))
+}
+
+/// No descriptor is free: the client waits on, and is there as soon as one is.
+pub(crate) fn accept_conn_without_a_free_descriptor_is_not_now(bench: &Bench) -> Check {
+    let mut probe = bench
+        .probe()
+        .rlimit(Resource::RLIMIT_NOFILE, 24)
+        .connect()?;
+    let accepted = probe.value("accept_without_descriptors", Fields::new())?;
+    let what = "accept_conn while a client waits and no descriptor is free";
+    ensure_eq(what, Some(false), accepted.parse::<bool>(0))?;
+    let what = "accept_conn once descriptors are free again";
+    ensure_eq(what, Some(true), accepted.parse::<bool>(1))
+}
+
+/// More than the way holds, to a reader that comes late.
+pub(crate) fn send_all_sends_everything(bench: &Bench) -> Check {
+    let (mut probe, peer) = probe_and_peer(bench)?;
+    let bytes = bench.bytes(1 << 20);
+    probe.send("send_all", &Fields::new().value(FD).bytes(&bytes))?;
+    probe.process.until_asleep()?;
+    peer.expect(&bytes, "a reader of send_all")?;
+    match probe.receive("send_all")? {
+        Reply::Value(_) => Ok(()),
+        Reply::Error { text, .. } => Err(wrong("send_all to a reader", "Ok", text)),
+    }
+}
+
+/// A closed peer is an error to return, and no signal.
+pub(crate) fn send_all_reports_a_closed_peer(bench: &Bench) -> Check {
+    let (mut probe, peer) = probe_and_peer(bench)?;
+    drop(peer);
+    let args = Fields::new().value(FD).bytes(bench.bytes(100));
+    let kind = probe.error(
+        "send_all",
+        args,
+        "the peer has closed, SIGPIPE is not ignored",
+    )?;
+    ensure_eq(
+        "the error of send_all to a closed peer",
+        "BrokenPipe",
+        kind.as_str(),
+    )
+}
+
+/// Every piece comes back before the next one goes, whatever it is made of.
+pub(crate) fn echo_conn_gives_every_piece_back_at_once(bench: &Bench) -> Check {
+    bench.property(24, chunks(), |Chunks(chunks)| {
+        let (mut probe, peer) = probe_and_peer(bench)?;
+        probe.send("echo_conn", &Fields::new().value(FD))?;
+        for chunk in &chunks {
+            probe.process.until_asleep()?;
+            peer.send(chunk)?;
+            peer.expect(chunk, "a client that sends piece by piece")?;
+        }
+        peer.end_input()?;
+        ended_with(&mut probe, chunks.iter().map(Vec::len).sum())
+    })
+}
+
+/// The client ends its input while most of its bytes are still on their way.
+pub(crate) fn echo_conn_ends_one_direction_after_the_other(bench: &Bench) -> Check {
+    let (mut probe, peer) = probe_and_peer(bench)?;
+    let bytes = bench.bytes(300 * 1024);
+    probe.send("echo_conn", &Fields::new().value(FD))?;
+    // The probe keeps a descriptor of the connection, so only shutdown(2) can tell the end.
+    peer.swap_to_end(&bytes, "a client that ends its input")?;
+    ended_with(&mut probe, bytes.len())
+}
+
+fn ended_with(probe: &mut Probe, n_bytes: usize) -> Check {
+    let echoed = match probe.receive("echo_conn")? {
+        Reply::Value(values) => values.parse::<usize>(0),
+        Reply::Error { text, .. } => return Err(wrong("echo_conn", "Ok", text)),
+    };
+    ensure(
+        echoed == Some(n_bytes),
+        "the value of echo_conn",
+        format!("Ok({n_bytes})"),
+        format!("{echoed:?}"),
+    )
+}

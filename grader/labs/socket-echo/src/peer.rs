@@ -1,0 +1,162 @@
+//! The test's own end of a connection. It never blocks in a call: it waits through the bench, so
+//! that a standstill is noticed at once.
+//!
+//! It judges what comes back, and knows no process.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use harness::{Bench, Check, ensure, wrong};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
+
+/// One client's end.
+pub(crate) struct Peer<'a> {
+    bench: &'a Bench,
+    fd: OwnedFd,
+}
+
+impl<'a> Peer<'a> {
+    pub(crate) fn new(bench: &'a Bench, fd: impl Into<OwnedFd>) -> Self {
+        Self {
+            bench,
+            fd: fd.into(),
+        }
+    }
+
+    /// Sends what the kernel takes at once; 0 when the way is full.
+    pub(crate) fn offer(&self, bytes: &[u8]) -> Check<usize> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(self.fd.as_raw_fd(), bytes, flags) {
+            Ok(n) => Ok(n),
+            Err(Errno::EAGAIN) => Ok(0),
+            Err(errno) => Err(wrong(
+                "send(2) of a client",
+                "the other end takes what its client sends",
+                errno.desc(),
+            )),
+        }
+    }
+
+    /// Receives what is there: `None` when nothing is, no bytes at the end.
+    fn take(&self) -> Check<Option<Vec<u8>>> {
+        let mut buffer = vec![0; 64 * 1024];
+        match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(n) => {
+                buffer.truncate(n);
+                Ok(Some(buffer))
+            }
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(wrong(
+                "recv(2) of a client",
+                "its bytes, and the end of file after its own end of input",
+                errno.desc(),
+            )),
+        }
+    }
+
+    /// Sends everything, and waits while the way is full.
+    pub(crate) fn send(&self, bytes: &[u8]) -> Check {
+        let mut rest = bytes;
+        self.wait_for(|| {
+            while !rest.is_empty() {
+                match self.offer(rest)? {
+                    0 => return Ok(None),
+                    n => rest = &rest[n..],
+                }
+            }
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits until as many bytes have come back as `expected` has, and compares them.
+    pub(crate) fn expect(&self, expected: &[u8], case: &str) -> Check {
+        let mut got = Vec::new();
+        self.wait_for(|| {
+            while got.len() < expected.len() {
+                match self.take()? {
+                    None => return Ok(None),
+                    Some(piece) if piece.is_empty() => break,
+                    Some(piece) => got.extend(piece),
+                }
+            }
+            Ok(Some(()))
+        })?;
+        same_bytes(expected, &got, case)
+    }
+
+    /// Waits for the end of the stream and compares everything up to it.
+    pub(crate) fn expect_to_end(&self, expected: &[u8], case: &str) -> Check {
+        let mut got = Vec::new();
+        self.wait_for(|| {
+            while let Some(piece) = self.take()? {
+                if piece.is_empty() {
+                    return Ok(Some(()));
+                }
+                got.extend(piece);
+            }
+            Ok(None)
+        })?;
+        same_bytes(expected, &got, case)
+    }
+
+    /// Ends the input: the other end reads end of file.
+    pub(crate) fn end_input(&self) -> Check {
+        Ok(shutdown(self.fd.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Sends `bytes` and ends the input, and receives all the while, until the end of the stream.
+    pub(crate) fn swap_to_end(&self, bytes: &[u8], case: &str) -> Check {
+        let mut rest = bytes;
+        let mut got = Vec::new();
+        let mut has_ended = false;
+        self.wait_for(|| {
+            while !rest.is_empty() {
+                match self.offer(rest)? {
+                    0 => break,
+                    n => rest = &rest[n..],
+                }
+            }
+            if rest.is_empty() && !has_ended {
+                self.end_input()?;
+                has_ended = true;
+            }
+            while let Some(piece) = self.take()? {
+                if piece.is_empty() {
+                    return Ok(Some(()));
+                }
+                got.extend(piece);
+            }
+            Ok(None)
+        })?;
+        same_bytes(bytes, &got, case)
+    }
+
+    /// Closes in a way that resets a TCP connection: the other end has lost its peer.
+    pub(crate) fn abort(self) -> Check {
+        let at_once = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        Ok(setsockopt(&self.fd, sockopt::Linger, &at_once)?)
+    }
+
+    fn wait_for<T>(&self, mut step: impl FnMut() -> Check<Option<T>>) -> Check<T> {
+        let mut outcome = None;
+        self.bench.until(|| {
+            outcome = step().transpose();
+            outcome.is_some()
+        });
+        outcome.expect("the bench waits for an outcome")
+    }
+}
+
+/// A wrong answer, without the graded bytes, unless both are the same.
+pub(crate) fn same_bytes(expected: &[u8], got: &[u8], case: &str) -> Check {
+    let same = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
+    ensure(
+        expected == got,
+        format!("what came back to {case}"),
+        format!("the {} bytes that it sent", expected.len()),
+        format!("{} bytes, the first {same} of them right", got.len()),
+    )
+}

@@ -1,0 +1,109 @@
+//! A running server of the submission, and clients for it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use harness::{Bench, Check, Launch, Process, ensure, wrong};
+
+use crate::peer::Peer;
+
+/// A server that has said where it listens.
+pub(crate) struct Server<'a> {
+    bench: &'a Bench,
+    pub(crate) process: Process,
+    pub(crate) address: String,
+}
+
+impl<'a> Server<'a> {
+    /// Starts it and waits until it says where it listens.
+    pub(crate) fn start(bench: &'a Bench, launch: Launch) -> Check<Self> {
+        let process = launch.start()?;
+        let address = process.until_line("listening ")?;
+        Ok(Self {
+            bench,
+            process,
+            address,
+        })
+    }
+
+    /// A server for many TCP clients on a port of the kernel's choice.
+    pub(crate) fn tcp(bench: &'a Bench) -> Check<Self> {
+        Self::start(bench, bench.program(["serve", "--tcp", "127.0.0.1:0"]))
+    }
+
+    /// A server for many Unix clients.
+    pub(crate) fn unix(bench: &'a Bench, path: &Path) -> Check<Self> {
+        Self::start(bench, bench.program(["serve", "--unix"]).arg(path))
+    }
+
+    /// A new client.
+    pub(crate) fn connect(&self) -> Check<Peer<'a>> {
+        let connected = match self.address.parse::<SocketAddr>() {
+            Ok(address) => TcpStream::connect(address).map(|stream| Peer::new(self.bench, stream)),
+            Err(_) => {
+                UnixStream::connect(&self.address).map(|stream| Peer::new(self.bench, stream))
+            }
+        };
+        connected.map_err(|error| {
+            wrong(
+                format!("connect(2) to `{}`", self.process.command()),
+                "a connection: it says that it listens there",
+                error.to_string(),
+            )
+        })
+    }
+
+    /// Sends `bytes` for a client that receives nothing, until the server cannot take more.
+    /// Returns how many it took.
+    pub(crate) fn stuff(&self, client: &Peer<'_>, bytes: &[u8]) -> Check<usize> {
+        let mut sent = 0;
+        let mut outcome = Ok(());
+        let mut looks = 0;
+        self.bench.until(|| {
+            let was_asleep = self.process.proc().is_asleep();
+            let before = sent;
+            while sent < bytes.len() {
+                match client.offer(&bytes[sent..bytes.len().min(sent + 64 * 1024)]) {
+                    Ok(0) => break,
+                    Ok(n) => sent += n,
+                    Err(stop) => {
+                        outcome = Err(stop);
+                        return true;
+                    }
+                }
+            }
+            looks = if sent == before { looks + 1 } else { 0 };
+            // A server that spins never sleeps; then standing still for a while has to do.
+            sent == bytes.len() || (looks > 0 && was_asleep) || looks == 100
+        });
+        outcome.map(|()| sent)
+    }
+
+    /// A new client gets its line back.
+    pub(crate) fn answers(&self, case: &str) -> Check {
+        let client = self.connect()?;
+        let mut line = self.bench.bytes(20);
+        line.push(b'\n');
+        client.send(&line)?;
+        client.expect(&line, case)
+    }
+
+    /// How many descriptors it has open, if the kernel tells.
+    pub(crate) fn n_fds(&self) -> Option<usize> {
+        self.process.proc().fds().map(|fds| fds.len())
+    }
+}
+
+/// A path for a socket in a fresh folder.
+pub(crate) fn socket_path(bench: &Bench) -> Check<PathBuf> {
+    let path = bench.folder("s")?.join("echo");
+    let n_bytes = path.as_os_str().len();
+    ensure(
+        n_bytes <= 107,
+        "the path of a socket",
+        "at most 107 bytes",
+        n_bytes.to_string(),
+    )?;
+    Ok(path)
+}
