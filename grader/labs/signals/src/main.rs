@@ -19,6 +19,9 @@ fn main() -> ExitCode {
     harness::main("signals", TESTS)
 }
 
+/// For tests that a wrong solution makes hang: 20 times what the reference needs, and no more.
+const SHORT: Limits = Limits::DEFAULT.seconds(6);
+
 const TESTS: &[Test] = &[
     Test {
         id: "calls_restart_only_when_asked",
@@ -145,7 +148,7 @@ const TESTS: &[Test] = &[
         part: 10,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "a parent learns from the status whether its child was killed; exit(143) only looks like it in a shell",
         read: "README part 10, waitpid(2): WIFSIGNALED, `die_by`",
         hint: [
@@ -160,7 +163,7 @@ const TESTS: &[Test] = &[
         part: 9,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "a command is a group of processes: who ends only the leader leaves the rest running",
         read: "README parts 8 and 9, setpgid(2), kill(2): pid less than -1, `shutdown`",
         hint: [
@@ -175,7 +178,7 @@ const TESTS: &[Test] = &[
         part: 9,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "a supervisor signals the groups of its own children, and nobody else",
         read: "README part 9, kill(2): pid 0 and -1, `shutdown`",
         hint: [
@@ -190,7 +193,7 @@ const TESTS: &[Test] = &[
         part: 9,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "a handler may run during the shutdown: the wait is interrupted, not over",
         read: "README part 9, signal(7): Interruption of system calls, `shutdown`",
         hint: [
@@ -205,7 +208,7 @@ const TESTS: &[Test] = &[
         part: 9,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "the grace is the longest a child may take, not a time to sleep",
         read: "README part 9, sigtimedwait(2), `shutdown`",
         hint: [
@@ -220,7 +223,7 @@ const TESTS: &[Test] = &[
         part: 9,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "TERM asks and may be ignored, KILL may not; between them lies the grace",
         read: "README part 9, signal(7), `shutdown`",
         hint: [
@@ -310,7 +313,7 @@ const TESTS: &[Test] = &[
         part: 5,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: SHORT,
         why: "a sleep that a handler cuts short goes on with the time that is left: not less, not all of it again",
         read: "README part 5, clock_nanosleep(2): TIMER_ABSTIME, `sleep_fully`",
         hint: [
