@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 #[derive(Debug)]
 pub(crate) struct Capture {
     shared: Arc<Shared>,
-    reader: Option<JoinHandle<()>>,
+    reader: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Capture {
         });
         Self {
             shared,
-            reader: Some(reader),
+            reader: Mutex::new(Some(reader)),
         }
     }
 
@@ -76,9 +76,14 @@ impl Capture {
     }
 
     /// Everything, and whether the cap was hit. Waits until every holder of the write end has
-    /// closed it.
-    pub(crate) fn finish(&mut self) -> (Vec<u8>, bool) {
-        if let Some(reader) = self.reader.take() {
+    /// closed it; meanwhile others can still ask for what has come so far.
+    pub(crate) fn finish(&self) -> (Vec<u8>, bool) {
+        let reader = self
+            .reader
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
+        if let Some(reader) = reader {
             crate::clock::waiting(|| reader.join().expect("the reader does not panic"));
         }
         let collected = self.shared.lock();
@@ -136,7 +141,7 @@ mod tests {
     #[test]
     fn a_flood_is_kept_up_to_the_cap_and_then_meets_epipe() {
         let (reader, mut writer) = pipe();
-        let mut capture = Capture::start(reader, 1000);
+        let capture = Capture::start(reader, 1000);
         let error = loop {
             if let Err(error) = writer.write_all(&[7; 4096]) {
                 break error;

@@ -190,7 +190,7 @@ impl Launch {
             child,
             is_submission: self.is_submission,
             sent: Mutex::new(Vec::new()),
-            stderr: Mutex::new(capture(stderr)),
+            stderr: capture(stderr),
         });
         self.session.remember(Arc::clone(&seen));
         Ok(Process::new(seen, stdin, stdout))

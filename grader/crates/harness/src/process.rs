@@ -21,7 +21,7 @@ pub(crate) struct Seen {
     pub(crate) child: Child,
     pub(crate) is_submission: bool,
     pub(crate) sent: Mutex<Vec<i32>>,
-    pub(crate) stderr: Mutex<Option<Capture>>,
+    pub(crate) stderr: Option<Capture>,
 }
 
 impl Seen {
@@ -35,6 +35,10 @@ impl Seen {
                 (None, signal) => ProgramEnd::Signaled(signal.unwrap_or_default()),
             },
         };
+        if let (Some(stderr), true) = (&self.stderr, end != ProgramEnd::Running) {
+            // Its last words say why it ended, and may still be in the pipe.
+            clock::until(|| stderr.is_drained());
+        }
         let sent = self.sent.lock().expect("no holder of this lock panics");
         Program {
             argv: self.argv.clone(),
@@ -45,8 +49,10 @@ impl Seen {
     }
 
     fn stderr_so_far(&self) -> Vec<u8> {
-        let stderr = self.stderr.lock().expect("no holder of this lock panics");
-        stderr.as_ref().map(Capture::so_far).unwrap_or_default()
+        self.stderr
+            .as_ref()
+            .map(Capture::so_far)
+            .unwrap_or_default()
     }
 }
 
@@ -275,17 +281,10 @@ impl Process {
     pub fn finish(mut self) -> Check<Done> {
         self.close_stdin();
         let exit = self.wait();
-        let (stdout, flood_out) = self
-            .stdout
-            .as_mut()
-            .map(Capture::finish)
-            .unwrap_or_default();
-        let mut stderr = self
-            .seen
-            .stderr
-            .lock()
-            .expect("no holder of this lock panics");
-        let (stderr, flood_err) = stderr.as_mut().map(Capture::finish).unwrap_or_default();
+        let stdout = self.stdout.as_ref();
+        let (stdout, flood_out) = stdout.map(Capture::finish).unwrap_or_default();
+        let stderr = self.seen.stderr.as_ref();
+        let (stderr, flood_err) = stderr.map(Capture::finish).unwrap_or_default();
         if flood_out || flood_err {
             return Err(found(
                 Symptom::Limit,
@@ -326,12 +325,7 @@ impl Process {
             Some(exit) => format!("it ended with {}", exit.status),
             None => "it ended".to_owned(),
         };
-        if let Some(stderr) = &*self
-            .seen
-            .stderr
-            .lock()
-            .expect("no holder of this lock panics")
-        {
+        if let Some(stderr) = &self.seen.stderr {
             clock::until(|| stderr.is_drained());
         }
         let stderr = self.stderr_so_far();
