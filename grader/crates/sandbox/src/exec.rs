@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chdir, execve, fork, pipe2, setsid};
@@ -95,7 +97,7 @@ pub(crate) fn start(
     keeps_privileges: bool,
 ) -> Result<Pid, Failure> {
     let program = Program::new(spawn, fds, keeps_privileges).at(Stage::Request)?;
-    let (mut reader, writer) = pipe2(OFlag::O_CLOEXEC)
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
         .map(|(reader, writer)| (File::from(reader), writer))
         .at(Stage::Fork)?;
     // SAFETY: the caller has one thread, so the child may use everything.
@@ -108,11 +110,11 @@ pub(crate) fn start(
         }
         ForkResult::Parent { child } => {
             drop(writer);
-            // A successful exec closes the pipe without a word.
-            let mut said = Vec::new();
-            let _ = reader.read_to_end(&mut said);
+            let said = hear_out(reader, child);
             match serde_json::from_slice::<Failure>(&said) {
                 Ok(failure) => {
+                    // It has nothing left to do, but somebody may have stopped it.
+                    let _ = kill(child, Signal::SIGKILL);
                     let _ = waitpid(child, None);
                     Err(failure)
                 }
@@ -121,6 +123,32 @@ pub(crate) fn start(
         }
     }
 }
+
+/// Reads the child's complaint; a successful exec closes the pipe without a word.
+///
+/// Until then the child is a process like the others in the box, and a hostile one may stop it.
+/// The spawn server must not wait for ever.
+fn hear_out(mut reader: File, child: Pid) -> Vec<u8> {
+    let mut said = vec![0; 512];
+    loop {
+        let mut ready = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, STOPPED_CHECK) {
+            Ok(0) => {
+                let _ = kill(child, Signal::SIGCONT);
+            }
+            Err(_) => {} // EINTR
+            Ok(_) => {
+                // A complaint is shorter than PIPE_BUF, so it comes in one piece.
+                let length = reader.read(&mut said).unwrap_or(0);
+                said.truncate(length);
+                return said;
+            }
+        }
+    }
+}
+
+/// Between fork and exec, a child is busy for a millisecond.
+const STOPPED_CHECK: u8 = 100;
 
 /// In the forked process: becomes the program, or says why not on `complaints`.
 fn run(program: Program, complaints: OwnedFd) {

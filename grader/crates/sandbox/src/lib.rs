@@ -46,6 +46,7 @@ mod cgroup;
 mod child;
 mod command;
 mod credentials;
+mod desk;
 mod exec;
 mod init;
 mod landlock;

@@ -1,25 +1,24 @@
 //! An open box, from the side of its user.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::SigSet;
 
+use crate::desk::Desk;
 use crate::exec::{Failure, Stage};
 use crate::leftovers::{self, Leftovers};
 use crate::room::{self, Holdings, Room};
 use crate::step::AtStep;
-use crate::wire::{Channel, Event, MAX_FDS, Request, Spawn};
-use crate::{BoxSpec, Child, Command, Exit, Level, Rlimits, StepError, rlimits};
+use crate::wire::{Channel, MAX_FDS, Request, Spawn};
+use crate::{BoxSpec, Child, Command, Level, Rlimits, StepError, rlimits};
 
 /// Why a box could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -91,22 +90,13 @@ pub struct Sandbox {
     limits: Rlimits,
     channel: Mutex<Channel>,
     next_id: AtomicU64,
-    desk: Arc<Mutex<Desk>>,
+    desk: Desk,
     reader: Option<JoinHandle<()>>,
     holdings: Option<Holdings>,
     /// The message queue file system of the box; `None` where it shares the machine's.
     queues: Option<OwnedFd>,
     /// IPC objects of the machine that were there before; empty where they are private.
     foreign_ipc: BTreeSet<String>,
-}
-
-/// Who waits for what from the spawn server.
-#[derive(Debug, Default)]
-struct Desk {
-    starting: HashMap<u64, Sender<Result<Child, Failure>>>,
-    running: HashMap<u64, Child>,
-    finishing: Option<Sender<u32>>,
-    gone: bool,
 }
 
 /// How long the spawn server may take to kill and count before the kernel does it.
@@ -148,9 +138,9 @@ impl Sandbox {
             Some(_) => BTreeSet::new(),
             None => leftovers::ipc_objects(Path::new(QUEUES)),
         };
-        let desk = Arc::new(Mutex::new(Desk::default()));
+        let desk = Desk::default();
         let events = channel.try_clone().at("copy the socket")?;
-        let reader = start_reader(events, Arc::clone(&desk)).at("start a thread")?;
+        let reader = desk.start_reader(events).at("start a thread")?;
         Ok(Self {
             level,
             work_dir,
@@ -186,18 +176,10 @@ impl Sandbox {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let program = command.program.clone();
         let (spawn, fds) = self.request(id, command)?;
-        let started = {
-            let (sender, started) = mpsc::channel();
-            let mut desk = lock(&self.desk);
-            if desk.gone {
-                return Err(SpawnError::Gone);
-            }
-            desk.starting.insert(id, sender);
-            started
-        };
+        let started = self.desk.expect_start(id).ok_or(SpawnError::Gone)?;
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        if let Err(error) = lock(&self.channel).send(&Request::Spawn(spawn), &borrowed) {
-            lock(&self.desk).starting.remove(&id);
+        if let Err(error) = self.send(&Request::Spawn(spawn), &borrowed) {
+            self.desk.forget_start(id);
             return Err(match error.kind() {
                 io::ErrorKind::InvalidInput => SpawnError::TooLarge,
                 _ => SpawnError::Gone,
@@ -251,6 +233,13 @@ impl Sandbox {
         Ok((spawn, fds))
     }
 
+    fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.channel
+            .lock()
+            .expect("no holder of this lock panics")
+            .send(request, fds)
+    }
+
     /// Kills everything in the box and says what was left. Every [`Child`] has ended after this.
     pub fn close(mut self) -> Leftovers {
         let processes = self.finish();
@@ -270,12 +259,8 @@ impl Sandbox {
         let Some(holdings) = self.holdings.take() else {
             return 0;
         };
-        let finished: Receiver<u32> = {
-            let (sender, finished) = mpsc::channel();
-            lock(&self.desk).finishing = Some(sender);
-            finished
-        };
-        let asked = lock(&self.channel).send(&Request::Finish, &[]);
+        let finished = self.desk.expect_finish();
+        let asked = self.send(&Request::Finish, &[]);
         let survivors = asked.ok().and_then(|()| finished.recv_timeout(FINISH).ok());
         drop(holdings);
         if let Some(reader) = self.reader.take() {
@@ -292,74 +277,4 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.finish();
     }
-}
-
-/// Starts the thread that hears the spawn server. It blocks every signal: those are for the
-/// room's own threads.
-fn start_reader(events: Channel, desk: Arc<Mutex<Desk>>) -> io::Result<JoinHandle<()>> {
-    let before = SigSet::all().thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_SETMASK)?;
-    let reader = thread::Builder::new()
-        .name("box-reader".into())
-        .spawn(move || {
-            while let Ok(Some((event, fds))) = events.receive() {
-                lock(&desk).hear(event, fds);
-            }
-            lock(&desk).close();
-        });
-    before.thread_set_mask()?;
-    reader
-}
-
-impl Desk {
-    fn hear(&mut self, event: Event, fds: Vec<OwnedFd>) {
-        match event {
-            Event::Started { id, inner_pid } => {
-                let child = fds
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
-                    .and_then(|pidfd| Child::new(inner_pid, pidfd))
-                    .map_err(|error| Failure {
-                        stage: Stage::Fork,
-                        errno: error.raw_os_error().unwrap_or(libc::EIO),
-                    });
-                if let Ok(child) = &child {
-                    self.running.insert(id, child.clone());
-                }
-                self.answer(id, child);
-            }
-            Event::NotStarted { id, failure } => self.answer(id, Err(failure)),
-            Event::Ended(ended) => {
-                if let Some(child) = self.running.remove(&ended.id) {
-                    child.end(Exit::from_wire(&ended));
-                }
-            }
-            Event::Finished { survivors } => {
-                if let Some(finishing) = self.finishing.take() {
-                    let _ = finishing.send(survivors);
-                }
-            }
-            Event::Ready { .. } | Event::Failed { .. } => {}
-        }
-    }
-
-    fn answer(&mut self, id: u64, answer: Result<Child, Failure>) {
-        if let Some(sender) = self.starting.remove(&id) {
-            let _ = sender.send(answer);
-        }
-    }
-
-    /// The spawn server is gone, and the kernel has killed what it had started.
-    fn close(&mut self) {
-        self.gone = true;
-        self.starting.clear();
-        self.finishing = None;
-        for (_, child) in self.running.drain() {
-            child.end(Exit::killed_unseen());
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no holder of this lock panics")
 }

@@ -1,6 +1,7 @@
 //! System calls that no program of a box needs and that reach for the kernel's rarer corners.
 //!
-//! Everything else is allowed: what a program may touch is decided by the namespaces and Landlock.
+//! There are three filters: one that refuses, one that hides `clone3`, and one that hides a whole
+//! second set of system call numbers. Everything else is allowed: what a program may touch is decided by the namespaces and Landlock.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use libc::c_long;
 use nix::errno::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule,
+    SeccompFilter, SeccompRule, sock_filter,
 };
 
 use crate::step::{AtStep, StepError};
@@ -86,7 +87,11 @@ const FAMILIES: [i32; 4] = [
 /// Writing into a terminal's input.
 const TERMINAL: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
-/// Puts both filters on the calling process and what it will start.
+/// On x86-64, system calls whose number has this bit set take the x32 ABI's way to the same code,
+/// past every rule that names a number. Other architectures have no such numbers.
+const X32_BIT: u32 = 0x4000_0000;
+
+/// Puts the filters on the calling process and what it will start.
 pub(crate) fn restrict() -> Result<(), StepError> {
     let step = "install the seccomp filters";
     let filters = compile().map_err(|_| Errno::EINVAL).at(step)?;
@@ -98,7 +103,7 @@ pub(crate) fn restrict() -> Result<(), StepError> {
     Ok(())
 }
 
-fn compile() -> Result<[BpfProgram; 2], BackendError> {
+fn compile() -> Result<[BpfProgram; 3], BackendError> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = BTreeMap::new();
     for call in REFUSED {
         rules.insert(call, Vec::new());
@@ -118,7 +123,29 @@ fn compile() -> Result<[BpfProgram; 2], BackendError> {
     // The flags of clone3 are in memory, out of a filter's sight. ENOSYS makes every libc fall
     // back to clone; EPERM would break the creation of threads.
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    Ok([filter(rules, libc::EPERM)?, filter(clone3, libc::ENOSYS)?])
+    let refused = filter(rules, libc::EPERM)?;
+    Ok([refused, filter(clone3, libc::ENOSYS)?, hide_x32()])
+}
+
+/// Written by hand, for want of a comparison of the call's number in `seccompiler`.
+fn hide_x32() -> BpfProgram {
+    let instruction = |code: u32, jump_true, k| sock_filter {
+        code: code as u16,
+        jt: jump_true,
+        jf: 0,
+        k,
+    };
+    vec![
+        // The number is the first word of what a filter sees.
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 1, X32_BIT),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+        instruction(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned(),
+        ),
+    ]
 }
 
 fn bits(value: i32) -> u64 {

@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = cases![
     signals_start_default_and_unblocked,
     signals_start_ignored_or_blocked_on_request,
     limits_are_those_of_box_and_command,
+    the_cpu_limit_ends_a_program_by_sigxcpu,
     usage_is_that_of_the_program,
     a_program_leads_a_session_of_its_own,
     a_reaped_program_takes_no_signal,
@@ -195,16 +196,23 @@ fn limits_are_those_of_box_and_command(level: Level) {
         (Resource::RLIMIT_AS, 2 << 30),
     ];
     assert_eq!(say(&sandbox, command), format!("17\n0\n10\n{}\n", 2 << 20));
-    let (exit, _) = run(&sandbox, shell("ulimit -t 1; while :; do :; done"));
-    assert_eq!(exit.status.signal(), Some(libc::SIGKILL));
-    let mut command = student("spin", &["9000"]);
-    command.rlimits = vec![(Resource::RLIMIT_AS, 16 << 20)];
-    // So little that not even the loader gets by.
-    command.rlimits.push((Resource::RLIMIT_FSIZE, 0));
-    command.args[1] = "touch-memory".into();
-    command.args[2] = "64".into();
-    let (exit, _) = run(&sandbox, command);
-    assert!(!exit.status.success());
+    let mut command = student("touch-memory", &["64"]);
+    command.rlimits = vec![(Resource::RLIMIT_AS, 32 << 20)];
+    let (exit, said) = run(&sandbox, command);
+    assert_eq!(exit.status.signal(), Some(libc::SIGABRT), "{said}");
+    let mut command = shell("head -c 4096 /dev/zero > file");
+    command.rlimits = vec![(Resource::RLIMIT_FSIZE, 512)];
+    let (exit, said) = run(&sandbox, command);
+    assert!(!exit.status.success(), "{said}");
+    assert_eq!(std::fs::metadata("/tmp/file").unwrap().len(), 512);
+}
+
+fn the_cpu_limit_ends_a_program_by_sigxcpu(level: Level) {
+    let mut spec = crate::bench::spec();
+    spec.limits.cpu_seconds = 1;
+    let sandbox = sandbox::Sandbox::open(&spec, level).unwrap();
+    let (exit, _) = run(&sandbox, student("spin", &["60000"]));
+    assert_eq!(exit.status.signal(), Some(libc::SIGXCPU));
 }
 
 fn usage_is_that_of_the_program(level: Level) {

@@ -2,7 +2,8 @@
 //! machine gives to root and to an ordinary user.
 //!
 //! This executable is three things: the runner, a case (`case LEVEL NAME`), and the programs that
-//! run in the box (`student NAME …`).
+//! run in the box (`student NAME …`). `cargo test -p sandbox --test boxed -- fifo` runs the cases
+//! whose title has one of the given words; `boxed measure LEVEL` prints what a start costs.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@ mod bench;
 mod ending;
 mod ipc;
 mod launch;
+mod measure;
 mod student;
 mod walls;
 
@@ -45,6 +47,10 @@ fn main() -> ExitCode {
         ["student", name, ref rest @ ..] => student::run(name, rest),
         ["case", level, name] => {
             run_case(level.parse().unwrap(), name);
+            ExitCode::SUCCESS
+        }
+        ["measure", level] => {
+            measure::run(level.parse().unwrap());
             ExitCode::SUCCESS
         }
         [CHECK_COMMAND, level] => match sandbox::check(level.parse().unwrap()) {

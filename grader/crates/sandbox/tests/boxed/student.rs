@@ -114,6 +114,10 @@ pub(crate) fn run(name: &str, args: &[&str]) -> ExitCode {
             out.write_all(b"ready.").unwrap();
             nix::unistd::pause();
         }
+        ("stop-everybody", []) => loop {
+            // SAFETY: a signal to everybody but itself, as far as the kernel lets it.
+            unsafe { libc::kill(-1, libc::SIGSTOP) };
+        },
         ("sleep", []) => nix::unistd::pause(),
         ("zombie", []) => {
             // SAFETY: the child ends at once.
@@ -189,7 +193,7 @@ fn print_descriptors() {
 fn print_refused() {
     let mut header = [0_u64; 11];
     header[0] = libc::CLONE_NEWUSER as u64;
-    let calls: [(&str, libc::c_long, [i64; 3]); 8] = [
+    let calls: [(&str, libc::c_long, [i64; 3]); 9] = [
         (
             "unshare",
             libc::SYS_unshare,
@@ -204,6 +208,11 @@ fn print_refused() {
             "clone3",
             libc::SYS_clone3,
             [header.as_ptr().addr() as i64, 88, 0],
+        ),
+        (
+            "unshare by x32",
+            0x4000_0000 | libc::SYS_unshare,
+            [i64::from(libc::CLONE_NEWUSER), 0, 0],
         ),
         (
             "ptrace",

@@ -1,10 +1,12 @@
 //! What a program in the box cannot reach.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
-use sandbox::{Bind, Level, Sandbox};
+use nix::sys::stat::{Mode, umask};
+use sandbox::{Bind, Command, Level, Resource, Sandbox};
 
 use crate::bench::{self, open, run, say, shell, start, student, until, wait};
 use crate::{Case, cases};
@@ -22,6 +24,9 @@ pub(crate) const CASES: &[Case] = cases![
     the_tmp_folder_is_bounded,
     killing_everything_kills_only_the_box,
     memory_of_the_whole_tree_is_bounded_on_level_a,
+    a_hostile_program_cannot_hold_up_the_start_of_others,
+    a_box_opens_under_any_mask,
+    a_compiler_works,
     landlock_is_on_where_the_kernel_has_it,
 ];
 
@@ -61,7 +66,6 @@ fn binds_are_readable_and_writable_as_said(level: Level) {
         fs::write(folder.join(name).join("text"), name).unwrap();
         fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let remove = folder.clone();
     let mut spec = bench::spec();
     for (name, target, writable) in [
         ("reading", "/in/deep", false),
@@ -73,9 +77,7 @@ fn binds_are_readable_and_writable_as_said(level: Level) {
             writable,
         });
     }
-    let (outside, inside) = std::os::unix::net::UnixStream::pair().unwrap();
-    drop((outside, inside));
-    let before = fs::File::open(&remove).unwrap();
+    let before = fs::File::open(&folder).unwrap();
     let sandbox = Sandbox::open(&spec, level).unwrap();
     let script = "cat /in/deep/text; touch /in/deep/new 2>&-; cp /in/deep/text /tmp/out/copy; ls /in/deep /tmp/out";
     assert_eq!(
@@ -85,7 +87,7 @@ fn binds_are_readable_and_writable_as_said(level: Level) {
     assert_eq!(fs::read_to_string("/tmp/out/copy").unwrap(), "reading");
     sandbox.close();
     // The machine's /tmp is hidden by now, but a descriptor from before still leads there.
-    let proc = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&before));
+    let proc = format!("/proc/self/fd/{}", before.as_raw_fd());
     assert_eq!(
         fs::read_to_string(format!("{proc}/writing/copy")).unwrap(),
         "reading"
@@ -135,8 +137,8 @@ fn programs_have_no_privileges(level: Level) {
 
 fn dangerous_calls_are_refused(level: Level) {
     let sandbox = open(level);
-    let expected = "unshare: EPERM\nclone: EPERM\nclone3: ENOSYS\nptrace: EPERM\nchroot: EPERM\n\
-                    io_uring: EPERM\nnetlink: EPERM\nsignal pid 1: 0\n";
+    let expected = "unshare: EPERM\nclone: EPERM\nclone3: ENOSYS\n\
+                    unshare by x32: ENOSYS\nptrace: EPERM\nchroot: EPERM\nio_uring: EPERM\nnetlink: EPERM\nsignal pid 1: 0\n";
     assert_eq!(say(&sandbox, student("refused", &[])), expected);
     // Pid 1 took no notice.
     assert_eq!(say(&sandbox, shell("echo alive")), "alive\n");
@@ -231,6 +233,52 @@ fn memory_of_the_whole_tree_is_bounded_on_level_a(level: Level) {
         Level::A => assert!(killed >= 1, "{touched} of 3 touched their memory"),
         _ => assert_eq!((touched, killed), (3, 0)),
     }
+}
+
+fn a_hostile_program_cannot_hold_up_the_start_of_others(level: Level) {
+    let sandbox = open(level);
+    // It stops whatever it can, all the time, and sometimes that is a child before its exec.
+    let hostile = sandbox.spawn(student("stop-everybody", &[])).unwrap();
+    for _ in 0..30 {
+        sandbox.spawn(Command::new("/bin/true")).unwrap();
+    }
+    assert!(hostile.exit().is_none());
+    sandbox.close();
+}
+
+fn a_box_opens_under_any_mask(level: Level) {
+    let mask = umask(Mode::from_bits_truncate(0o077));
+    let mut spec = bench::spec();
+    spec.binds[0].target = "/deep/down/student".into();
+    let sandbox = Sandbox::open(&spec, level).unwrap();
+    let mut command = student("threads", &[]);
+    command.program = "/deep/down/student".into();
+    assert_eq!(say(&sandbox, command), "threaded\n");
+    assert_eq!(umask(mask).bits(), 0o077);
+}
+
+/// What the build of a submission needs: the toolchain bound in, and a linker.
+fn a_compiler_works(level: Level) {
+    let rustc = std::process::Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output();
+    let sysroot = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let Some(sysroot) = sysroot.ok().filter(|path| fs::read_dir(path).is_ok()) else {
+        println!("no toolchain that this user can read");
+        return;
+    };
+    let mut spec = bench::spec();
+    spec.limits.memory = 3 << 30;
+    spec.binds.push(Bind {
+        source: sysroot.into(),
+        target: "/toolchain".into(),
+        writable: false,
+    });
+    let sandbox = Sandbox::open(&spec, level).unwrap();
+    fs::write("/tmp/hello.rs", "fn main() { println!(\"hello\") }").unwrap();
+    let mut command = shell("/toolchain/bin/rustc hello.rs && ./hello");
+    command.rlimits = vec![(Resource::RLIMIT_CPU, 60)];
+    assert_eq!(say(&sandbox, command), "hello\n");
 }
 
 fn landlock_is_on_where_the_kernel_has_it(level: Level) {
