@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ended, Evidence, Finding, Message, Outcome, Program, ProgramEnd, RubricRow, Symptom};
+use crate::{
+    Ended, Evidence, Finding, Message, Outcome, Program, ProgramEnd, RubricRow, Symptom, printable,
+};
 
 /// What a test's evidence comes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,9 +64,9 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
     Verdict {
         outcome,
         message: Message {
-            what,
-            expected,
-            got,
+            what: printable(&what),
+            expected: printable(&expected),
+            got: printable(&got),
             why: row.why.clone(),
             read: row.read.clone(),
             again: String::new(),

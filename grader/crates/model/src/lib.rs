@@ -16,7 +16,7 @@ pub use evidence::{Ended, Evidence, Finding, Program, ProgramEnd, Symptom};
 pub use gradebook::{Gradebook, LabGrade, LabStatus, SubmissionGrade, TestGrade};
 pub use journal::{JOURNAL_VERSION, Record};
 pub use judge::{Verdict, judge};
-pub use message::Message;
+pub use message::{Message, printable};
 pub use outcome::Outcome;
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;

@@ -57,9 +57,22 @@ impl fmt::Display for Message {
     }
 }
 
+/// Text that quotes a submission, without what could steer a terminal or turn a line around:
+/// control characters other than newline and tab, and marks of direction.
+pub fn printable(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shows = |c: &char| matches!(c, '\n' | '\t') || !c.is_control() && !turns(*c);
+    text.chars().filter(shows).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_text_cannot_steer_a_terminal_or_turn_a_line_around() {
+        assert_eq!(printable("a\u{1b}[31m\tb\n\u{202e}c\u{7}\r"), "a[31m\tb\nc");
+    }
 
     #[test]
     fn empty_fields_are_left_out_and_long_ones_are_indented() {

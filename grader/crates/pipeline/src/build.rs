@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use model::printable;
 use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
@@ -254,14 +255,4 @@ fn compile(sandbox: &Sandbox, step: &[String], cwd: &Path) -> Result<Option<Stri
             exit.status
         ),
     }))
-}
-
-/// The compiler's words without what could steer a terminal or turn a line around: they quote
-/// the submission.
-fn printable(words: &str) -> String {
-    words
-        .chars()
-        .filter(|&c| c == '\n' || c == '\t' || !c.is_control())
-        .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-        .collect()
 }

@@ -1,0 +1,135 @@
+//! Whatever a submission says is shown as text, in every format.
+
+use model::{Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade};
+
+const HOSTILE: &str = "<script>alert(1)</script> \u{1b}[31m ``` & \"quoted\" ' --></pre>";
+
+fn gradebook() -> Gradebook {
+    let test = |id: &str, outcome: Outcome| TestGrade {
+        id: id.into(),
+        part: 1,
+        outcome,
+        score: if outcome.is_pass() { 3 } else { 0 },
+        max_score: 3,
+        message: Message {
+            what: HOSTILE.into(),
+            got: "0".into(),
+            ..Message::default()
+        },
+        seed: 7,
+        wall_ms: 1,
+        cpu_ms: 1,
+    };
+    let graded = LabGrade {
+        lab: "pipes".into(),
+        status: LabStatus::Graded,
+        score: 3,
+        max_score: 6,
+        detail: String::new(),
+        tests: vec![
+            test("eof_arrives", Outcome::Pass),
+            test("bytes_survive", Outcome::Hang),
+        ],
+    };
+    let broken = LabGrade {
+        status: LabStatus::BuildError,
+        score: 0,
+        detail: HOSTILE.into(),
+        tests: Vec::new(),
+        ..graded.clone()
+    };
+    let open = LabGrade {
+        status: LabStatus::GraderFault,
+        ..graded.clone()
+    };
+    let submission = |id: &str, lab: LabGrade| SubmissionGrade {
+        id: id.into(),
+        notes: vec![format!("left out: {HOSTILE}")],
+        labs: vec![lab],
+    };
+    Gradebook {
+        version: Gradebook::VERSION,
+        isolation: "B".into(),
+        submissions: vec![
+            submission("=cmd|' /C calc'!A0", graded),
+            submission(HOSTILE, broken),
+            submission("carol, \"the third\"", open),
+        ],
+    }
+}
+
+#[test]
+fn html_holds_no_tag_that_a_submission_wrote() {
+    let page = String::from_utf8(report::html(&gradebook())).unwrap();
+    assert!(!page.contains("<script>alert"), "unescaped");
+    assert!(!page.contains("--></pre>"), "unescaped");
+    assert!(page.contains("&lt;script&gt;alert(1)"), "shown as text");
+    assert_eq!(
+        page.matches("<script>").count(),
+        1,
+        "only the page's own script"
+    );
+    assert!(
+        !page.contains("http://") && !page.contains("https://"),
+        "nothing from the network"
+    );
+}
+
+#[test]
+fn feedback_shows_hostile_text_only_as_code() {
+    for submission in &gradebook().submissions {
+        let text = String::from_utf8(report::feedback(submission)).unwrap();
+        let mut fence: Option<usize> = None;
+        for line in text.lines() {
+            let ticks = line.chars().take_while(|&c| c == '`').count();
+            match fence {
+                Some(open) if ticks >= open && line.trim_matches('`').is_empty() => fence = None,
+                Some(_) => {}
+                None if ticks >= 3 => fence = Some(ticks),
+                None => assert!(
+                    !line.contains("<script>"),
+                    "outside of a code block: {line}"
+                ),
+            }
+        }
+        assert_eq!(fence, None, "a fence of {} is left open", submission.id);
+    }
+}
+
+#[test]
+fn csv_reads_back_and_starts_no_formula() {
+    let bytes = report::grades_csv(&gradebook());
+    let mut table = csv::Reader::from_reader(bytes.as_slice());
+    let header: Vec<String> = table.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(
+        header,
+        ["submission", "pipes", "pipes status", "total", "max"]
+    );
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    assert_eq!(&rows[0][0], "'=cmd|' /C calc'!A0");
+    assert_eq!(
+        rows[0].iter().skip(1).collect::<Vec<_>>(),
+        ["3", "graded", "3", "6"]
+    );
+    assert_eq!(&rows[1][0], HOSTILE);
+    // A mark that is open because of us is no zero: it is empty.
+    assert_eq!(
+        rows[2].iter().skip(1).collect::<Vec<_>>(),
+        ["", "grader_fault", "", "6"]
+    );
+}
+
+#[test]
+fn json_is_the_gradebook_itself() {
+    let bytes = report::results_json(&gradebook());
+    assert_eq!(
+        serde_json::from_slice::<Gradebook>(&bytes).unwrap(),
+        gradebook()
+    );
+    let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(value["version"], 1);
+    assert_eq!(
+        value["submissions"][0]["labs"][0]["tests"][1]["outcome"],
+        "hang"
+    );
+}
