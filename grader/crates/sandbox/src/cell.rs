@@ -115,6 +115,10 @@ fn live(channel: Channel, setup: &Setup) {
             let init = Init::new(channel, signals, setup.realm());
             init.tell(&Event::Ready { landlocked });
             init.serve();
+            if let Setup::Bare { work_dir } = setup {
+                // The room does this too, unless it was killed.
+                let _ = fs::remove_dir_all(work_dir);
+            }
         }
         Err(StepError { step, errno }) => {
             let _ = channel.send(

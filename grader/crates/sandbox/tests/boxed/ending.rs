@@ -89,7 +89,11 @@ fn killing_the_room_kills_the_programs(level: Level) {
             .unwrap()
             .trim();
         let children = format!("/proc/{init}/task/{init}/children");
-        println!("{init} {}", std::fs::read_to_string(children).unwrap());
+        let work_dir = sandbox.work_dir().display();
+        println!(
+            "{work_dir} {init} {}",
+            std::fs::read_to_string(children).unwrap()
+        );
         loop {
             nix::unistd::pause();
         }
@@ -108,7 +112,8 @@ fn killing_the_room_kills_the_programs(level: Level) {
     BufReader::new(room.stdout.take().unwrap())
         .read_line(&mut line)
         .unwrap();
-    let pidfds: Vec<OwnedFd> = line
+    let (work_dir, pids) = line.split_once(' ').unwrap();
+    let pidfds: Vec<OwnedFd> = pids
         .split_whitespace()
         .map(|pid| pidfd(pid.parse().unwrap()))
         .collect();
@@ -123,6 +128,8 @@ fn killing_the_room_kills_the_programs(level: Level) {
             "it still runs"
         );
     }
+    // A folder of the machine's is removed, by the last of the box's processes to end.
+    assert!(work_dir == "/tmp" || !std::path::Path::new(work_dir).exists());
 }
 
 fn a_box_needs_a_process_with_one_thread(level: Level) {
