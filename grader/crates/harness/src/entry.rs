@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use model::{Ended, Evidence};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use sandbox::{Bind, BoxSpec, Sandbox};
 
@@ -43,6 +44,7 @@ fn print_rubric(lab: &str, tests: &[Test]) -> io::Result<()> {
 
 fn answer(lab: &'static str, tests: &'static [Test]) -> io::Result<()> {
     let started = Instant::now();
+    let pipeline = nix::unistd::getppid();
     let mut request = String::new();
     io::stdin().read_to_string(&mut request)?;
     let request: Request = serde_json::from_str(&request)?;
@@ -74,6 +76,11 @@ fn answer(lab: &'static str, tests: &'static [Test]) -> io::Result<()> {
             },
         ),
         Ok(sandbox) => {
+            // Only now: changing the user while opening the box would clear it again.
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)?;
+            if nix::unistd::getppid() != pipeline {
+                return Ok(()); // it was killed before: nobody wants to know
+            }
             let session = Arc::new(Session::new(sandbox, test.limits));
             run(report, session, lab, test, &request);
         }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use model::printable;
+use nix::sys::signal::Signal;
 use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
@@ -198,6 +199,8 @@ fn run_steps(request: &BuildRequest) -> Result<BuildAnswer, String> {
         ..BoxSpec::default()
     };
     let sandbox = Sandbox::open(&spec, level).map_err(|error| error.to_string())?;
+    // A compiler must not outlive a grader that was killed.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| error.to_string())?;
     for step in &request.steps {
         if let Some(words) = compile(&sandbox, step, &request.cwd)? {
             return Ok(BuildAnswer::Failed(words));

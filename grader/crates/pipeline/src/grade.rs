@@ -12,7 +12,7 @@ use crate::build::{Built, build};
 use crate::digest::{Digest, of_tree};
 use crate::gradebook::{SeatRecords, gradebook, is_final};
 use crate::intake::{self, Intake, IntakeError, SourceTree};
-use crate::kit::{Course, Kit, KitError};
+use crate::kit::{Course, Kit, KitError, check_tests};
 use crate::reports::{ReportError, write_reports};
 use crate::run::{TestOptions, run_tests};
 use crate::seat::Seat;
@@ -95,6 +95,7 @@ pub fn grade(
     let labs = course.select(&options.labs)?;
     sink(Event::Preparing);
     let kits = course.kits(&labs)?;
+    check_tests(&kits, &options.tests.only)?;
     let rubrics = kits.iter().map(|kit| kit.rubric.clone()).collect();
     let level = options.tests.level.to_string();
     let (store, found) = Store::open(run, &course_digest(&kits), &level, rubrics)?;

@@ -74,6 +74,14 @@ pub enum KitError {
         /// What it said instead.
         reason: String,
     },
+    /// No hidden test of these labs has this id.
+    #[error("no hidden test is called {id}; there are {known}")]
+    UnknownTest {
+        /// What was asked for.
+        id: String,
+        /// The ids there are.
+        known: String,
+    },
     /// A file of the course cannot be read or written.
     #[error("{path}: {error}")]
     File {
@@ -219,6 +227,22 @@ impl Course {
             sysroot: sysroot.to_owned(),
         })
     }
+}
+
+/// Whether each of these ids is one of the kits' hidden tests. A run of no test at all would look
+/// like a submission without a single point.
+pub(crate) fn check_tests(kits: &[Kit], ids: &[String]) -> Result<(), KitError> {
+    let rows = || kits.iter().flat_map(|kit| &kit.rubric.rows);
+    for id in ids {
+        if !rows().any(|row| row.id == *id) {
+            let known: Vec<&str> = rows().map(|row| row.id.as_str()).collect();
+            return Err(KitError::UnknownTest {
+                id: id.clone(),
+                known: known.join(", "),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What cargo built, by package.

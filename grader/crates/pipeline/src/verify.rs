@@ -12,7 +12,7 @@ use model::{Outcome, RubricRow};
 use crate::SourceTree;
 use crate::build::{Built, build};
 use crate::grade::in_parallel;
-use crate::kit::{Course, Kit, KitError, read_sources};
+use crate::kit::{Course, Kit, KitError, check_tests, read_sources};
 use crate::run::{Judged, TestOptions, run_tests};
 use crate::seat::Seat;
 
@@ -85,6 +85,7 @@ pub fn verify(
 ) -> Result<Vec<SubjectResult>, VerifyError> {
     let labs = course.select(&options.labs)?;
     let kits = course.kits(&labs)?;
+    check_tests(&kits, &options.tests.only)?;
     let mut work = Vec::new();
     for kit in &kits {
         for subject in subjects(course, kit)? {

@@ -48,16 +48,29 @@ fn shared_memory_moves_the_bytes(bench: &Bench) -> Check {
         pair = shared_buffer(receiver.proc());
         receiver.exit().is_some() || receiver.proc().maps().is_none() || pair.is_some()
     });
-    let Some(Buffer { sender, address, name }) = pair else {
+    let Some(Buffer {
+        sender,
+        address,
+        name,
+    }) = pair
+    else {
         // Ended: a finding. Not to be read: no evidence.
-        return if receiver.exit().is_some() { receiver.until_asleep() } else { Ok(()) };
+        return if receiver.exit().is_some() {
+            receiver.until_asleep()
+        } else {
+            Ok(())
+        };
     };
     let count = || read_u64(receiver.proc(), address + 16);
     if count().is_some() {
         let moved = BYTES / CHUNK;
         bench.until(|| receiver.exit().is_some() || count().is_none_or(|count| count >= moved));
     }
-    let written = [receiver.proc(), sender].iter().filter_map(|p| p.io()).map(|io| io.wchar).sum();
+    let written = [receiver.proc(), sender]
+        .iter()
+        .filter_map(|p| p.io())
+        .map(|io| io.wchar)
+        .sum();
     // Not a submission's fault that its sender outlives it: this test ends both.
     let sender = nix::unistd::Pid::from_raw(sender.pid());
     receiver.kill()?;
@@ -105,5 +118,9 @@ fn shared_buffer(receiver: Seen) -> Option<Buffer> {
     let ours = mappings(receiver).next()?;
     mappings(sender)
         .any(|theirs| theirs.inode == ours.inode)
-        .then_some(Buffer { sender, address: ours.range.start, name: ours.name })
+        .then_some(Buffer {
+            sender,
+            address: ours.range.start,
+            name: ours.name,
+        })
 }

@@ -37,7 +37,11 @@ fn scribbles() -> impl Strategy<Value = Scribble> {
 /// Random counters and lengths: exit code 4, and the lock is free for the next one.
 pub(crate) fn nonsense_in_shared_memory_is_an_error(bench: &Bench) -> Check {
     let buffer = Named::new(bench, "claims");
-    buffer.create(bench, u32::try_from(CAPACITY).expect("a small number"), ITEM_MAX)?;
+    buffer.create(
+        bench,
+        u32::try_from(CAPACITY).expect("a small number"),
+        ITEM_MAX,
+    )?;
     buffer.produce(bench, word(bench).as_bytes(), "with an empty buffer")?;
     let sound = buffer.bytes()?;
     bench.property(32, scribbles(), |scribble| {
@@ -49,10 +53,16 @@ pub(crate) fn nonsense_in_shared_memory_is_an_error(bench: &Bench) -> Check {
                 put(24, &head.wrapping_add(queued).to_ne_bytes());
             }
             Scribble::Length(len) => {
-                put(usize::try_from(SLOTS).expect("a small number"), &len.to_ne_bytes());
+                put(
+                    usize::try_from(SLOTS).expect("a small number"),
+                    &len.to_ne_bytes(),
+                );
             }
         }
-        OpenOptions::new().write(true).open(buffer.object())?.write_all_at(&bytes, 0)?;
+        OpenOptions::new()
+            .write(true)
+            .open(buffer.object())?
+            .write_all_at(&bytes, 0)?;
         // A length is only met when popping.
         let command = match scribble {
             Scribble::Counters { head, .. } if head % 2 == 0 => ["produce"].as_slice(),

@@ -9,12 +9,20 @@ pub(crate) fn names_stay_until_rm(bench: &Bench) -> Check {
     let buffer = Named::new(bench, "stay");
     let both = [buffer.object(), buffer.lock_file()].map(|path| path.display().to_string());
     buffer.create(bench, 4, 64)?;
-    ensure_eq("names in /dev/shm when `shm create` has ended", both.to_vec(), buffer.left())?;
-    let item = word(bench);
-    buffer.produce(bench, item.as_bytes(), "with an empty buffer")?;
-    ensure_eq("names in /dev/shm when `shm produce` has ended", both.to_vec(), buffer.left())?;
-    let consumer = buffer.program(bench, &["consume", "--count", "1"]).run(b"")?;
-    consumer.expect_stdout(format!("{item}\n").as_bytes(), "with one item queued")?;
+    ensure_eq(
+        "names in /dev/shm when `shm create` has ended",
+        both.to_vec(),
+        buffer.left(),
+    )?;
+    buffer
+        .program(bench, &["close"])
+        .run(b"")?
+        .expect_code(0, "with an open buffer")?;
+    ensure_eq(
+        "names in /dev/shm when `shm close` has ended",
+        both.to_vec(),
+        buffer.left(),
+    )?;
     remove(bench, &buffer)?;
     let again = buffer.program(bench, &["rm"]).run(b"")?;
     again.expect_code(1, "with a name that is gone")
@@ -41,18 +49,30 @@ pub(crate) fn a_removed_buffer_works_for_those_who_have_it(bench: &Bench) -> Che
         producer.value("BoundedBuf::push", Fields::new().bytes(&item))?;
         let popped = consumer.value("BoundedBuf::pop", Fields::new())?;
         let what = format!("item {round} through a buffer whose name is gone");
-        ensure_eq(what, (Some(64), item.as_slice()), (popped.parse(0), popped.get(1)))?;
+        ensure_eq(
+            what,
+            (Some(64), item.as_slice()),
+            (popped.parse(0), popped.get(1)),
+        )?;
     }
     Ok(())
 }
 
 fn remove(bench: &Bench, buffer: &Named) -> Check {
-    buffer.program(bench, &["rm"]).run(b"")?.expect_code(0, "with a buffer that is there")?;
+    buffer
+        .program(bench, &["rm"])
+        .run(b"")?
+        .expect_code(0, "with a buffer that is there")?;
     let left = buffer.left();
     if left.is_empty() {
         return Ok(());
     }
-    Err(found(Symptom::Leak, "after `shm rm`", "nothing left in /dev/shm", left.join(", ")))
+    Err(found(
+        Symptom::Leak,
+        "after `shm rm`",
+        "nothing left in /dev/shm",
+        left.join(", "),
+    ))
 }
 
 /// A second creator must not change a byte of what is in use, the lock included.
@@ -64,7 +84,9 @@ pub(crate) fn a_second_create_changes_nothing(bench: &Bench) -> Check {
     let mut holder = bench.probe().connect()?;
     holder.value("take lock", named(&buffer))?;
     let before = buffer.bytes()?;
-    let second = buffer.program(bench, &["create", "--capacity", "9"]).run(b"")?;
+    let second = buffer
+        .program(bench, &["create", "--capacity", "9"])
+        .run(b"")?;
     second.expect_code(5, "with a name that is taken")?;
     let after = buffer.bytes()?;
     ensure(
@@ -78,7 +100,9 @@ pub(crate) fn a_second_create_changes_nothing(bench: &Bench) -> Check {
     )?;
     ensure_eq("the lock that somebody holds meanwhile", 0, buffer.lock()?)?;
     holder.value("give lock", Fields::new())?;
-    let consumer = buffer.program(bench, &["consume", "--count", "1"]).run(b"")?;
+    let consumer = buffer
+        .program(bench, &["consume", "--count", "1"])
+        .run(b"")?;
     consumer.expect_stdout(format!("{item}\n").as_bytes(), "after the second create")
 }
 
@@ -88,9 +112,15 @@ pub(crate) fn a_lock_left_behind_does_no_harm(bench: &Bench) -> Check {
     let mut before = bench.probe().connect()?;
     before.value("make lock", named(&buffer).value(0))?;
     buffer.create(bench, 4, 64)?;
-    ensure_eq("the lock after `shm create` beside a lock left at 0", 1, buffer.lock()?)?;
+    ensure_eq(
+        "the lock after `shm create` beside a lock left at 0",
+        1,
+        buffer.lock()?,
+    )?;
     let item = word(bench);
     buffer.produce(bench, item.as_bytes(), "with an empty buffer")?;
-    let consumer = buffer.program(bench, &["consume", "--count", "1"]).run(b"")?;
+    let consumer = buffer
+        .program(bench, &["consume", "--count", "1"])
+        .run(b"")?;
     consumer.expect_stdout(format!("{item}\n").as_bytes(), "with one item queued")
 }

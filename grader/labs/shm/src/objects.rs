@@ -18,10 +18,19 @@ pub(crate) fn a_store_is_seen_by_every_process(bench: &Bench) -> Check {
 
     let path = object.object().display().to_string();
     let file = std::fs::metadata(&path).map_err(|error| {
-        found(Symptom::Mechanism, "after Shm::create", format!("the file {path}"), error.to_string())
+        found(
+            Symptom::Mechanism,
+            "after Shm::create",
+            format!("the file {path}"),
+            error.to_string(),
+        )
     })?;
     ensure_eq(format!("the length of {path}"), len, file.len())?;
-    ensure_eq(format!("the mode of {path}"), "600".into(), format!("{:o}", file.mode() & 0o777))?;
+    ensure_eq(
+        format!("the mode of {path}"),
+        "600".into(),
+        format!("{:o}", file.mode() & 0o777),
+    )?;
     if let Some(maps) = creator.process.proc().maps() {
         let mapping = maps.into_iter().find(|mapping| mapping.name == path);
         let permissions = mapping.map_or("no mapping".into(), |mapping| mapping.permissions);
@@ -46,20 +55,40 @@ pub(crate) fn a_store_is_seen_by_every_process(bench: &Bench) -> Check {
         ensure_eq(what, bytes.as_slice(), seen.get(0))?;
     }
     let mut in_file = [0; 100];
-    OpenOptions::new().read(true).open(&path)?.read_exact_at(&mut in_file, offset)?;
-    ensure_eq(format!("the same 100 bytes of {path}"), bytes.as_slice(), &in_file)
+    OpenOptions::new()
+        .read(true)
+        .open(&path)?
+        .read_exact_at(&mut in_file, offset)?;
+    ensure_eq(
+        format!("the same 100 bytes of {path}"),
+        bytes.as_slice(),
+        &in_file,
+    )
 }
 
 /// A creator that takes its time, played by this test; then creators that never finish.
 pub(crate) fn an_object_is_opened_only_when_it_is_complete(bench: &Bench) -> Check {
     let object = Named::new(bench, "late");
     let mut probe = bench.probe().connect()?;
-    let missing = probe.error("Shm::open", named(&object).value(5_000), "a name nobody has")?;
-    ensure_eq("the error for a name that nobody has", "NotFound".to_owned(), missing)?;
+    let missing = probe.error(
+        "Shm::open",
+        named(&object).value(5_000),
+        "a name nobody has",
+    )?;
+    ensure_eq(
+        "the error for a name that nobody has",
+        "NotFound".to_owned(),
+        missing,
+    )?;
 
     let file = unfinished(&object)?;
     probe.send("Shm::open", &named(&object).value(60_000))?;
-    until_inside(bench, &mut probe, "Shm::open", "it waits while the length is 0")?;
+    until_inside(
+        bench,
+        &mut probe,
+        "Shm::open",
+        "it waits while the length is 0",
+    )?;
     let len = bench.number(5_000..20_000);
     let bytes = bench.bytes(100);
     file.set_len(len)?;
@@ -79,12 +108,18 @@ pub(crate) fn an_object_is_opened_only_when_it_is_complete(bench: &Bench) -> Che
     let unready = Named::new(bench, "unready");
     unfinished(&unready)?.set_len(4096)?;
     let args = named(&unready).value(50);
-    let kind = probe.error("Shm::open", args, "an object with a length and no ready word")?;
+    let kind = probe.error(
+        "Shm::open",
+        args,
+        "an object with a length and no ready word",
+    )?;
     ensure_eq("the error after the deadline", "TimedOut".to_owned(), kind)?;
 
     let empty = Named::new(bench, "empty");
     unfinished(&empty)?;
-    let done = empty.program(bench, &["consume", "--deadline", "50"]).run(b"")?;
+    let done = empty
+        .program(bench, &["consume", "--deadline", "50"])
+        .run(b"")?;
     ensure(
         done.code() == Some(3),
         "`shm consume` with an object whose length stays 0",
@@ -96,5 +131,10 @@ pub(crate) fn an_object_is_opened_only_when_it_is_complete(bench: &Bench) -> Che
 /// An object whose creator is still between shm_open and ftruncate.
 fn unfinished(object: &Named) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o600).open(object.object())
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(object.object())
 }

@@ -29,7 +29,9 @@ pub(crate) struct Named {
 
 impl Named {
     pub(crate) fn new(bench: &Bench, tag: &str) -> Self {
-        Self { name: bench.name(tag) }
+        Self {
+            name: bench.name(tag),
+        }
     }
 
     /// The object as a file.
@@ -55,7 +57,12 @@ impl Named {
     pub(crate) fn bytes(&self) -> Check<Vec<u8>> {
         fs::read(self.object()).map_err(|error| {
             let what = format!("reading {}", self.object().display());
-            found(Symptom::Mechanism, what, "the shared object is a file there", error.to_string())
+            found(
+                Symptom::Mechanism,
+                what,
+                "the shared object is a file there",
+                error.to_string(),
+            )
         })
     }
 
@@ -90,7 +97,12 @@ impl Named {
             .and_then(|file| file.read_exact_at(&mut word, offset))
             .map_err(|error| {
                 let what = format!("8 bytes at {offset} of {}", path.display());
-                found(Symptom::Mechanism, what, "they are there", error.to_string())
+                found(
+                    Symptom::Mechanism,
+                    what,
+                    "they are there",
+                    error.to_string(),
+                )
             })?;
         Ok(u64::from_ne_bytes(word))
     }
@@ -105,17 +117,24 @@ impl Named {
     pub(crate) fn create(&self, bench: &Bench, capacity: u32, item_max: u32) -> Check {
         let (capacity, item_max) = (capacity.to_string(), item_max.to_string());
         let words = ["create", "--capacity", &capacity, "--item-max", &item_max];
-        self.program(bench, &words).run(b"")?.expect_code(0, "with a new name")
+        self.program(bench, &words)
+            .run(b"")?
+            .expect_code(0, "with a new name")
     }
 
     /// Pushes lines with a program that ends by itself.
     pub(crate) fn produce(&self, bench: &Bench, lines: &[u8], case: &str) -> Check {
-        self.program(bench, &["produce"]).run(lines)?.expect_code(0, case)
+        self.program(bench, &["produce"])
+            .run(lines)?
+            .expect_code(0, case)
     }
 
     /// Starts a producer that has its whole input already.
     pub(crate) fn start_producer(&self, bench: &Bench, lines: &[u8]) -> Check<Process> {
-        let mut producer = self.program(bench, &["produce"]).stdin(harness::Input::Pipe).start()?;
+        let mut producer = self
+            .program(bench, &["produce"])
+            .stdin(harness::Input::Pipe)
+            .start()?;
         producer.feed(lines)?;
         producer.close_stdin();
         Ok(producer)
@@ -123,7 +142,8 @@ impl Named {
 
     /// Starts a consumer that pops up to `count` items.
     pub(crate) fn start_consumer(&self, bench: &Bench, count: u32) -> Check<Process> {
-        self.program(bench, &["consume", "--count", &count.to_string()]).start()
+        self.program(bench, &["consume", "--count", &count.to_string()])
+            .start()
     }
 
     /// Waits until the program has mapped the object and sleeps. Ending and spinning are findings;
@@ -139,7 +159,12 @@ impl Named {
         if program.exit().is_none() && !proc.is_asleep() && spins() {
             let got = format!("more than {} ms of CPU time", SPINNING.as_millis());
             let what = format!("`{}` does not sleep, {what}", program.command());
-            return Err(found(Symptom::BusyWait, what, "it sleeps in the kernel", got));
+            return Err(found(
+                Symptom::BusyWait,
+                what,
+                "it sleeps in the kernel",
+                got,
+            ));
         }
         program.until_asleep()
     }

@@ -19,15 +19,25 @@ const ITEM_MAX: usize = 256;
 
 fn mixes() -> impl Strategy<Value = Mix> {
     let items = vec(0..=ITEM_MAX, 0..20);
-    (1..=8u32, vec(items, 1..=3), 1..=3usize)
-        .prop_map(|(capacity, producers, consumers)| Mix { capacity, producers, consumers })
+    (1..=8u32, vec(items, 1..=3), 1..=3usize).prop_map(|(capacity, producers, consumers)| Mix {
+        capacity,
+        producers,
+        consumers,
+    })
 }
 
 /// Every item arrives once, and those of one producer reach any one consumer in their order.
 pub(crate) fn every_item_arrives_once_and_in_order(bench: &Bench) -> Check {
     // One case with everything at its limit, whatever the random ones are.
     let fixed = vec![vec![0, 1, 255, ITEM_MAX], vec![ITEM_MAX; 8]];
-    check(bench, &Mix { capacity: 1, producers: fixed, consumers: 2 })?;
+    check(
+        bench,
+        &Mix {
+            capacity: 1,
+            producers: fixed,
+            consumers: 2,
+        },
+    )?;
     bench.property(16, mixes(), |mix| check(bench, &mix))
 }
 
@@ -40,17 +50,28 @@ fn check(bench: &Bench, mix: &Mix) -> Check {
     let sent: Vec<Vec<Vec<u8>>> = (b'A'..)
         .zip(&mix.producers)
         .map(|(producer, lens)| {
-            (0..).zip(lens).map(|(number, &len)| item(bench, producer, number, len)).collect()
+            (0..)
+                .zip(lens)
+                .map(|(number, &len)| item(bench, producer, number, len))
+                .collect()
         })
         .collect();
     let start = |items: &Vec<Vec<u8>>| {
-        let lines: Vec<u8> = items.iter().flat_map(|item| [item, &b"\n"[..]].concat()).collect();
+        let lines: Vec<u8> = items
+            .iter()
+            .flat_map(|item| [item, &b"\n"[..]].concat())
+            .collect();
         buffer.start_producer(bench, &lines)
     };
     for producer in sent.iter().map(start).collect::<Check<Vec<_>>>()? {
-        producer.finish()?.expect_code(0, "with consumers at work")?;
+        producer
+            .finish()?
+            .expect_code(0, "with consumers at work")?;
     }
-    buffer.program(bench, &["close"]).run(b"")?.expect_code(0, "after the last producer")?;
+    buffer
+        .program(bench, &["close"])
+        .run(b"")?
+        .expect_code(0, "after the last producer")?;
     let mut arrived = Vec::new();
     for consumer in consumers {
         let done = consumer.finish()?;
@@ -69,7 +90,11 @@ fn check(bench: &Bench, mix: &Mix) -> Check {
     let mut sent = sent.concat();
     sent.sort();
     arrived.sort();
-    ensure_eq("items that arrived, and items that were sent", sent.len(), arrived.len())?;
+    ensure_eq(
+        "items that arrived, and items that were sent",
+        sent.len(),
+        arrived.len(),
+    )?;
     ensure_eq("items that arrived, sorted", shown(&sent), shown(&arrived))
 }
 
@@ -110,5 +135,8 @@ fn in_order(items: &[Vec<u8>]) -> Check {
 
 /// Items as text, so that a difference can be read.
 fn shown(items: &[Vec<u8>]) -> Vec<String> {
-    items.iter().map(|item| item.escape_ascii().to_string()).collect()
+    items
+        .iter()
+        .map(|item| item.escape_ascii().to_string())
+        .collect()
 }

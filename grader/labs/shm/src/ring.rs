@@ -20,8 +20,13 @@ struct Run {
 fn runs() -> impl Strategy<Value = Run> {
     let slots = prop_oneof![Just(1usize), Just(2), Just(4), Just(8)];
     let start = prop_oneof![Just(0usize), Just(usize::MAX - 2), any::<usize>()];
-    (slots, start, vec(weighted(0.6, any::<u64>()), 1..60))
-        .prop_map(|(slots, start, operations)| Run { slots, start, operations })
+    (slots, start, vec(weighted(0.6, any::<u64>()), 1..60)).prop_map(
+        |(slots, start, operations)| Run {
+            slots,
+            start,
+            operations,
+        },
+    )
 }
 
 /// Any sequence of pushes and pops gives what a queue of that size gives, also when the counters
@@ -30,13 +35,24 @@ pub(crate) fn a_ring_behaves_like_a_queue_of_its_size(bench: &Bench) -> Check {
     // Once filled and emptied across the end of the counters, whatever the random runs are.
     let operations = [vec![Some(7); 5], vec![None; 5]].concat();
     let probe = RefCell::new(None);
-    check(bench, &probe, &Run { slots: 4, start: usize::MAX - 2, operations })?;
+    check(
+        bench,
+        &probe,
+        &Run {
+            slots: 4,
+            start: usize::MAX - 2,
+            operations,
+        },
+    )?;
     bench.property(64, runs(), |run| check(bench, &probe, &run))
 }
 
 /// One probe serves all runs for as long as it lives.
 fn check(bench: &Bench, probe: &RefCell<Option<Probe>>, run: &Run) -> Check {
-    let mut args = Fields::new().value(run.slots).value(run.start).value(run.operations.len());
+    let mut args = Fields::new()
+        .value(run.slots)
+        .value(run.start)
+        .value(run.operations.len());
     for operation in &run.operations {
         args = match operation {
             Some(value) => args.bytes(value.to_le_bytes()),
@@ -61,13 +77,19 @@ fn check(bench: &Bench, probe: &RefCell<Option<Probe>>, run: &Run) -> Check {
                 }
                 has_room.to_string()
             }
-            None => model.pop_front().map_or("nothing".into(), |value: u64| value.to_string()),
+            None => model
+                .pop_front()
+                .map_or("nothing".into(), |value: u64| value.to_string()),
         };
         let got = match String::from_utf8_lossy(results.get(index)) {
             text if text.is_empty() => "nothing".to_owned(),
             text => text.into_owned(),
         };
-        let call = if operation.is_some() { "try_push" } else { "try_pop" };
+        let call = if operation.is_some() {
+            "try_push"
+        } else {
+            "try_pop"
+        };
         let what = format!(
             "operation {} ({call}) on a ring of {} with counters from {}",
             index + 1,

@@ -29,7 +29,12 @@ pub(crate) fn a_post_wakes_a_process_of_another_program(bench: &Bench) -> Check 
 
 fn wake(bench: &Bench, sleeper: &mut Probe, waker: &mut Probe) -> Check {
     sleeper.send("Sem::wait", &Fields::new().value(SEM))?;
-    until_inside(bench, sleeper, "Sem::wait", "it sleeps while the value is 0")?;
+    until_inside(
+        bench,
+        sleeper,
+        "Sem::wait",
+        "it sleeps while the value is 0",
+    )?;
     waker.value("Sem::post", Fields::new().value(SEM))?;
     match sleeper.receive("Sem::wait")? {
         Reply::Value(_) => Ok(()),
@@ -52,7 +57,12 @@ pub(crate) fn a_timeout_is_counted_once(bench: &Bench) -> Check {
     probe.value("Sem::init_in", Fields::new().value(SEM).value(1))?;
     let args = || Fields::new().value(SEM).value(TIMEOUT.as_millis());
     let taken = probe.value("Sem::wait_timeout", args())?;
-    ensure(taken.parse(0) == Some(true), "Sem::wait_timeout at 1", "true", "false")?;
+    ensure(
+        taken.parse(0) == Some(true),
+        "Sem::wait_timeout at 1",
+        "true",
+        "false",
+    )?;
 
     probe.value("take signals", Fields::new())?;
     let pid = Pid::from_raw(probe.process.pid());
@@ -73,11 +83,19 @@ pub(crate) fn a_timeout_is_counted_once(bench: &Bench) -> Check {
     let took = started.elapsed();
     let what = "Sem::wait_timeout of 300 ms at 0, with a signal handler every 10 ms";
     ensure(taken.parse(0) == Some(false), what, "false", "true")?;
-    ensure(took >= TIMEOUT, what, "it waits for 300 ms", format!("{} ms", took.as_millis()))?;
+    ensure(
+        took >= TIMEOUT,
+        what,
+        "it waits for 300 ms",
+        format!("{} ms", took.as_millis()),
+    )?;
     ensure(
         took < STORM,
         what,
         "it returns while the signals go on",
-        format!("it returned after {} ms, once they had stopped", took.as_millis()),
+        format!(
+            "it returned after {} ms, once they had stopped",
+            took.as_millis()
+        ),
     )
 }

@@ -11,19 +11,18 @@ const WINDOW: Duration = Duration::from_millis(300);
 
 /// Pop on empty and push on full: asleep in the kernel, without waking up to look.
 pub(crate) fn a_process_that_has_to_wait_sleeps(bench: &Bench) -> Check {
-    let (empty, full) = (Named::new(bench, "empty"), Named::new(bench, "full"));
+    let empty = Named::new(bench, "empty");
     empty.create(bench, 4, 64)?;
+    let consumer = empty.start_consumer(bench, 1)?;
+    empty.until_waiting(bench, &consumer, "with an empty buffer")?;
+    consumer.sleeps_soundly(WINDOW, "with an empty buffer")?;
+
+    let full = Named::new(bench, "full");
     full.create(bench, 1, 64)?;
     full.produce(bench, word(bench).as_bytes(), "with one empty slot")?;
-    let consumer = empty.start_consumer(bench, 1)?;
     let producer = full.start_producer(bench, word(bench).as_bytes())?;
-    for (program, buffer, what) in
-        [(&consumer, &empty, "with an empty buffer"), (&producer, &full, "with a full buffer")]
-    {
-        buffer.until_waiting(bench, program, what)?;
-        program.sleeps_soundly(WINDOW, what)?;
-    }
-    Ok(())
+    full.until_waiting(bench, &producer, "with a full buffer")?;
+    producer.sleeps_soundly(WINDOW, "with a full buffer")
 }
 
 /// This test holds the lock: nobody may touch the indices or the slots. And who sleeps for a slot
@@ -37,7 +36,12 @@ pub(crate) fn the_lock_is_held_around_the_slots_and_not_asleep(bench: &Bench) ->
     holder.value("take lock", named(&buffer))?;
     let before = (buffer.tail()?, slot(&buffer)?);
     let producer = buffer.start_producer(bench, item.as_bytes())?;
-    kept_out(bench, &buffer, &producer, "with the lock taken by another process")?;
+    kept_out(
+        bench,
+        &buffer,
+        &producer,
+        "with the lock taken by another process",
+    )?;
     ensure(
         before == (buffer.tail()?, slot(&buffer)?),
         "tail and slot 0 while another process holds the lock",
@@ -45,24 +49,48 @@ pub(crate) fn the_lock_is_held_around_the_slots_and_not_asleep(bench: &Bench) ->
         "something else",
     )?;
     holder.value("give lock", Fields::new())?;
-    producer.finish()?.expect_code(0, "after the lock was given back")?;
+    producer
+        .finish()?
+        .expect_code(0, "after the lock was given back")?;
 
     holder.value("take lock", named(&buffer))?;
     let consumer = buffer.start_consumer(bench, 1)?;
-    kept_out(bench, &buffer, &consumer, "with the lock taken by another process")?;
-    ensure_eq("head while another process holds the lock", 0, buffer.head()?)?;
+    kept_out(
+        bench,
+        &buffer,
+        &consumer,
+        "with the lock taken by another process",
+    )?;
+    ensure_eq(
+        "head while another process holds the lock",
+        0,
+        buffer.head()?,
+    )?;
     holder.value("give lock", Fields::new())?;
     let done = consumer.finish()?;
-    done.expect_stdout(format!("{item}\n").as_bytes(), "after the lock was given back")?;
+    done.expect_stdout(
+        format!("{item}\n").as_bytes(),
+        "after the lock was given back",
+    )?;
 
-    let consumer = buffer.start_consumer(bench, 1)?;
-    buffer.until_waiting(bench, &consumer, "with an empty buffer")?;
-    ensure_eq("the lock while a consumer sleeps on an empty buffer (1: free)", 1, buffer.lock()?)?;
+    let empty = Named::new(bench, "empty");
+    empty.create(bench, 1, 64)?;
+    let consumer = empty.start_consumer(bench, 1)?;
+    empty.until_waiting(bench, &consumer, "with an empty buffer")?;
+    ensure_eq(
+        "the lock while a consumer sleeps on an empty buffer (1: free)",
+        1,
+        empty.lock()?,
+    )?;
     let full = Named::new(bench, "full");
     full.create(bench, 1, 64)?;
     let producer = full.start_producer(bench, format!("{item}\n{item}\n").as_bytes())?;
     full.until_waiting(bench, &producer, "with a full buffer")?;
-    ensure_eq("the lock while a producer sleeps on a full buffer (1: free)", 1, full.lock()?)
+    ensure_eq(
+        "the lock while a producer sleeps on a full buffer (1: free)",
+        1,
+        full.lock()?,
+    )
 }
 
 /// The bytes of the first slot.
@@ -88,18 +116,30 @@ pub(crate) fn one_item_wakes_one_consumer(bench: &Bench) -> Check {
     let done = the_one_that_ends(bench, consumers, "with one item for three consumers")?;
     done.expect_stdout(format!("{item}\n").as_bytes(), "woken by one item")?;
     let values = (buffer.full()?, buffer.empty()?);
-    ensure_eq("(full, empty) of 2 slots when the item is taken", (0, 2), values)?;
+    ensure_eq(
+        "(full, empty) of 2 slots when the item is taken",
+        (0, 2),
+        values,
+    )?;
 
     let buffer = Named::new(bench, "room");
     buffer.create(bench, 2, 64)?;
     buffer.produce(bench, b"first\nsecond\n", "with two empty slots")?;
-    let producers = sleepers(bench, &buffer, || buffer.start_producer(bench, item.as_bytes()))?;
-    let consumer = buffer.program(bench, &["consume", "--count", "1"]).run(b"")?;
+    let producers = sleepers(bench, &buffer, || {
+        buffer.start_producer(bench, item.as_bytes())
+    })?;
+    let consumer = buffer
+        .program(bench, &["consume", "--count", "1"])
+        .run(b"")?;
     consumer.expect_stdout(b"first\n", "with a full buffer")?;
     let done = the_one_that_ends(bench, producers, "with one empty slot for three producers")?;
     done.expect_code(0, "woken by one empty slot")?;
     let values = (buffer.full()?, buffer.empty()?);
-    ensure_eq("(full, empty) of 2 slots when both are full again", (2, 0), values)
+    ensure_eq(
+        "(full, empty) of 2 slots when both are full again",
+        (2, 0),
+        values,
+    )
 }
 
 /// Three processes that all sleep in the buffer.
@@ -163,10 +203,17 @@ pub(crate) fn close_wakes_everybody_and_loses_nothing(bench: &Bench) -> Check {
         return Err(wrong(
             "`shm consume` from a closed buffer with two items queued",
             "both items, then the end",
-            format!("{} bytes of {}, then the end", consumer.stdout.len(), queued.len()),
+            format!(
+                "{} bytes of {}, then the end",
+                consumer.stdout.len(),
+                queued.len()
+            ),
         ));
     }
-    consumer.expect_stdout(queued.as_bytes(), "with two items queued when it was closed")?;
+    consumer.expect_stdout(
+        queued.as_bytes(),
+        "with two items queued when it was closed",
+    )?;
     let late = buffer.program(bench, &["produce"]).run(b"too late")?;
     late.expect_code(1, "with a closed buffer")?;
     close(bench, &buffer)
@@ -176,6 +223,11 @@ fn close(bench: &Bench, buffer: &Named) -> Check {
     let done = buffer.program(bench, &["close"]).run(b"")?;
     match done.code() {
         Some(0) => Ok(()),
-        _ => Err(found(Symptom::Wrong, "`shm close`", "exit code 0", done.how())),
+        _ => Err(found(
+            Symptom::Wrong,
+            "`shm close`",
+            "exit code 0",
+            done.how(),
+        )),
     }
 }

@@ -175,7 +175,11 @@ impl State {
 /// Lets SIGUSR1 run a handler that does nothing, and interrupt what it interrupts.
 fn take_signals() -> Answer {
     extern "C" fn nothing(_: libc::c_int) {}
-    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    let action = SigAction::new(
+        SigHandler::Handler(nothing),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
     // SAFETY: the handler does nothing.
     unsafe { sigaction(Signal::SIGUSR1, &action) }?;
     Ok(Fields::new())
