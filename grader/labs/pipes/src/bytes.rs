@@ -64,7 +64,7 @@ pub(crate) fn a_writer_sleeps_until_the_reader_makes_room(bench: &Bench) -> Chec
         bytes == expected,
         "the bytes themselves",
         "every record, in order",
-        "others",
+        "other bytes",
     )?;
     producer
         .finish()?

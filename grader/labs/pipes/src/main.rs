@@ -82,7 +82,7 @@ const TESTS: &[Test] = &[
         part: 3,
         points: 5,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: Limits::DEFAULT.seconds(30),
         why: "a pipe carries bytes, not text and not messages: a short read is not the end of the file",
         read: "README part 3, read(2) RETURN VALUE, `read_full` in src/lib.rs",
         hint: [
@@ -112,7 +112,7 @@ const TESTS: &[Test] = &[
         part: 4,
         points: 5,
         needs: &["the_longest_record_fits_and_a_longer_one_writes_nothing"],
-        limits: Limits::DEFAULT,
+        limits: Limits::DEFAULT.seconds(30),
         why: "atomicity is per write(2): two writes are two chances for somebody else to come between",
         read: "README part 4, pipe(7) PIPE_BUF, `write_record` in src/lib.rs",
         hint: [
@@ -127,7 +127,7 @@ const TESTS: &[Test] = &[
         part: 5,
         points: 4,
         needs: &[],
-        limits: Limits::DEFAULT,
+        limits: Limits::DEFAULT.seconds(30),
         why: "a record may arrive in pieces: its length says when it is complete, nothing else does",
         read: "README part 5, read(2), `read_record` in src/lib.rs",
         hint: [

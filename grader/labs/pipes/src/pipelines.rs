@@ -164,10 +164,12 @@ pub(crate) fn a_pipeline_takes_in_no_more_than_its_pipes_hold(bench: &Bench) -> 
     ))
 }
 
-/// Whether the pipeline's program and all its stages sleep.
+/// Whether the pipeline has stages, and they and its own program sleep.
 fn is_asleep(pipeline: &Process) -> bool {
     let program = pipeline.proc();
-    program.is_asleep() && program.children().iter().all(|stage| stage.is_asleep())
+    let stages = program.children();
+    let mut all = stages.iter().chain([&program]);
+    !stages.is_empty() && all.all(|process| process.is_asleep())
 }
 
 pub(crate) fn a_pipeline_waits_without_polling(bench: &Bench) -> Check {

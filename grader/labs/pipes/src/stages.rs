@@ -2,7 +2,7 @@
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 
-use harness::{Bench, Check, Fields, Probe, ensure, ensure_eq};
+use harness::{Bench, Check, Fields, Probe, ensure, ensure_eq, wrong};
 
 use crate::{ends, watch};
 
@@ -14,7 +14,10 @@ pub(crate) fn a_stage_reads_its_stdin_and_writes_its_stdout(bench: &Bench) -> Ch
     let (mut probe, mut input, mut output) = probe_with_pipes(bench)?;
     probe.value("spawn_stage", stage("cat"))?;
     let sent = bench.bytes(1000);
-    input.write_all(&sent)?;
+    if let Err(error) = input.write_all(&sent) {
+        let what = "writing to the input of `cat` as a stage";
+        return Err(wrong(what, "it takes 1000 bytes", error.to_string()));
+    }
     let mut got = vec![0; sent.len()];
     bench.until(|| ends::bytes_waiting(&output) >= got.len());
     output.read_exact(&mut got)?;
