@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use harness::{Bench, Check, Fields, Probe, Reply, ensure, ensure_eq, wrong};
 use nix::sys::resource::Resource;
 
-use crate::chunks::{Chunks, chunks};
+use crate::chunks::{Chunks, chunks, long_text};
 use crate::peer::Peer;
 
 /// The probe's first descriptor of ours.
@@ -54,7 +54,7 @@ pub(crate) fn accept_conn_without_a_free_descriptor_is_not_now(bench: &Bench) ->
 /// More than the way holds, to a reader that comes late.
 pub(crate) fn send_all_sends_everything(bench: &Bench) -> Check {
     let (mut probe, peer) = probe_and_peer(bench)?;
-    let bytes = bench.bytes(1 << 20);
+    let bytes = long_text(bench, 1 << 20);
     probe.send("send_all", &Fields::new().value(FD).bytes(&bytes))?;
     probe.process.until_asleep()?;
     peer.expect(&bytes, "a reader of send_all")?;
@@ -87,7 +87,6 @@ pub(crate) fn echo_conn_gives_every_piece_back_at_once(bench: &Bench) -> Check {
         let (mut probe, peer) = probe_and_peer(bench)?;
         probe.send("echo_conn", &Fields::new().value(FD))?;
         for chunk in &chunks {
-            probe.process.until_asleep()?;
             peer.send(chunk)?;
             peer.expect(chunk, "a client that sends piece by piece")?;
         }
@@ -99,7 +98,7 @@ pub(crate) fn echo_conn_gives_every_piece_back_at_once(bench: &Bench) -> Check {
 /// The client ends its input while most of its bytes are still on their way.
 pub(crate) fn echo_conn_ends_one_direction_after_the_other(bench: &Bench) -> Check {
     let (mut probe, peer) = probe_and_peer(bench)?;
-    let bytes = bench.bytes(300 * 1024);
+    let bytes = long_text(bench, 300 * 1024);
     probe.send("echo_conn", &Fields::new().value(FD))?;
     // The probe keeps a descriptor of the connection, so only shutdown(2) can tell the end.
     peer.swap_to_end(&bytes, "a client that ends its input")?;

@@ -1,7 +1,8 @@
-//! What a client may say: any bytes, in pieces of any size.
+//! What a client may say: any bytes, in pieces of any size, and a lot of them.
 
 use std::fmt;
 
+use harness::Bench;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 
@@ -22,4 +23,13 @@ impl fmt::Debug for Chunks {
         let sizes: Vec<_> = self.0.iter().map(Vec::len).collect();
         write!(f, "pieces of {sizes:?} bytes")
     }
+}
+
+/// So many bytes that nobody could know before. They repeat after a prime number of bytes, so a
+/// lost or doubled buffer shows.
+pub(crate) fn long_text(bench: &Bench, n_bytes: usize) -> Vec<u8> {
+    let block = bench.bytes(65_521);
+    let mut bytes = block.repeat(n_bytes.div_ceil(block.len()));
+    bytes.truncate(n_bytes);
+    bytes
 }

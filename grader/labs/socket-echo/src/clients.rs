@@ -1,10 +1,11 @@
 //! Part 6, the work itself: several clients, each with its own pace, and all bytes come back.
 
+use std::thread;
 use std::time::Duration;
 
 use harness::{Bench, Check, Symptom, ensure, found};
 
-use crate::chunks::{Chunks, chunks};
+use crate::chunks::{Chunks, chunks, long_text};
 use crate::server::{Server, socket_path};
 
 /// The smallest thing that a server for many does, and what the other tests build on.
@@ -21,8 +22,7 @@ pub(crate) fn every_piece_comes_back_at_once(bench: &Bench) -> Check {
     bench.property(24, chunks(), |Chunks(chunks)| {
         let clients = [servers[0].connect()?, servers[1].connect()?];
         for chunk in &chunks {
-            for (server, client) in servers.iter().zip(&clients) {
-                server.process.until_asleep()?;
+            for client in &clients {
                 client.send(chunk)?;
                 client.expect(chunk, "a client that sends piece by piece")?;
             }
@@ -31,37 +31,42 @@ pub(crate) fn every_piece_comes_back_at_once(bench: &Bench) -> Check {
     })
 }
 
-/// The client sends 300 KiB, says that this was all, and reads to the end.
+/// The client ends its input while much of what it sent waits on the way, and reads to the end.
 pub(crate) fn the_end_of_input_ends_one_direction_only(bench: &Bench) -> Check {
-    let servers = [
-        Server::tcp(bench)?,
-        Server::unix(bench, &socket_path(bench)?)?,
-    ];
-    for server in &servers {
-        let bytes = bench.bytes(300 * 1024);
-        server
-            .connect()?
-            .swap_to_end(&bytes, "a client that ends its input")?;
-        server.answers("the next client")?;
-    }
-    Ok(())
+    let server = Server::tcp(bench)?;
+    let bytes = long_text(bench, 300 * 1024);
+    let client = server.connect()?;
+    client.swap_to_end(&bytes, "a client that ends its input")?;
+    server.answers("the next client")?;
+
+    let server = Server::unix(bench, &socket_path(bench)?)?;
+    let bytes = long_text(bench, 1 << 20);
+    let client = server.connect()?;
+    let n_sent = server.stuff(&client, &bytes)?;
+    client.end_input()?;
+    client.expect_to_end(
+        &bytes[..n_sent],
+        "a client that ends its input before it reads",
+    )?;
+    server.answers("the next client")
 }
 
 /// The client reads nothing until the server cannot send any more, and then everything.
 pub(crate) fn a_client_that_reads_late_loses_nothing(bench: &Bench) -> Check {
-    let server = Server::unix(bench, &socket_path(bench)?)?;
+    let server = Server::tcp(bench)?;
     let client = server.connect()?;
-    let bytes = bench.bytes(1 << 20);
+    let bytes = long_text(bench, 32 << 20);
     let n_sent = server.stuff(&client, &bytes)?;
     client.expect(&bytes[..n_sent], "a client that reads late")?;
-    client.swap_to_end(&bytes[n_sent..], "the same client, which now reads")
+    let more = long_text(bench, 1000);
+    client.send(&more)?;
+    client.expect(&more, "the same client, which now reads")
 }
 
 /// One client says nothing at all, and the next one is served.
 pub(crate) fn a_silent_client_holds_up_nobody(bench: &Bench) -> Check {
     let server = Server::tcp(bench)?;
     let silent = server.connect()?;
-    server.process.until_asleep()?;
     server.answers("a client that came after a silent one")?;
     let line = [&bench.bytes(30)[..], b"\n"].concat();
     silent.send(&line)?;
@@ -104,7 +109,7 @@ const MAX_RSS_KIB: u64 = 32 * 1024;
 pub(crate) fn a_client_that_never_reads_fills_nothing(bench: &Bench) -> Check {
     let server = Server::unix(bench, &socket_path(bench)?)?;
     let client = server.connect()?;
-    let bytes = bench.bytes(1 << 20).repeat(64);
+    let bytes = long_text(bench, 64 << 20);
     let n_sent = server.stuff(&client, &bytes)?;
     // What cannot be read is no evidence.
     let rss = resident_kib(&server).unwrap_or_default();
@@ -135,7 +140,6 @@ fn resident_kib(server: &Server<'_>) -> Option<u64> {
 pub(crate) fn clients_that_abort_take_nothing_with_them(bench: &Bench) -> Check {
     let server = Server::tcp(bench)?;
     server.answers("the first client")?;
-    server.process.until_asleep()?;
     let before = server.n_fds();
     let bytes = bench.bytes(64 * 1024);
     for _ in 0..50 {
@@ -144,15 +148,14 @@ pub(crate) fn clients_that_abort_take_nothing_with_them(bench: &Bench) -> Check 
         client.abort()?;
     }
     server.answers("a client after 50 that aborted")?;
-    let mut after = None;
-    // The last ones may still be on their way out: look again while that changes something.
-    for _ in 0..20 {
-        server.process.until_asleep()?;
-        after = server.n_fds();
+    let mut after = server.n_fds();
+    // The last ones may still be on their way out: look again for a while.
+    for _ in 0..50 {
         if after <= before {
             return Ok(());
         }
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
+        after = server.n_fds();
     }
     Err(found(
         Symptom::Leak,

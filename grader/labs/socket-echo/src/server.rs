@@ -3,8 +3,10 @@
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use harness::{Bench, Check, Launch, Process, ensure, wrong};
+use harness::{Bench, Check, Launch, Process, Symptom, ensure, found, wrong};
 
 use crate::peer::Peer;
 
@@ -87,6 +89,28 @@ impl<'a> Server<'a> {
         line.push(b'\n');
         client.send(&line)?;
         client.expect(&line, case)
+    }
+
+    /// A busy wait if it uses much CPU time now; `what` says what it waits for. It may look at
+    /// its work now and then, so unlike in a sound sleep wake-ups do not count.
+    pub(crate) fn rests(&self, what: &str) -> Check {
+        let window = Duration::from_millis(300);
+        let before = self.process.proc().cpu();
+        thread::sleep(window);
+        // What cannot be read is no evidence.
+        let (Some(before), Some(after)) = (before, self.process.proc().cpu()) else {
+            return Ok(());
+        };
+        let used = after.saturating_sub(before).as_millis();
+        if used < 50 {
+            return Ok(());
+        }
+        Err(found(
+            Symptom::BusyWait,
+            format!("`{}` does not rest: {what}", self.process.command()),
+            format!("next to no CPU time in {} ms", window.as_millis()),
+            format!("{used} ms of CPU time"),
+        ))
     }
 
     /// How many descriptors it has open, if the kernel tells.
