@@ -204,7 +204,7 @@ fn examine(
     let still = earlier.is_some()
         && woke == 0
         && state == State::Asleep
-        && !timeouts::has_timeout(&blocked);
+        && !timeouts::may_end_by_itself(process, &blocked);
     let motion = if still {
         Motion::None
     } else {

@@ -34,6 +34,17 @@ pub(crate) fn hang(way: &str, _: &str) -> bool {
         },
         "sleep" => sleep(Duration::from_secs(1234)),
         "pause" => pause(),
+        "pause-with-an-alarm" => {
+            let action = SigAction::new(
+                SigHandler::Handler(nothing),
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handler does nothing.
+            unsafe { sigaction(Signal::SIGALRM, &action) }.unwrap();
+            nix::unistd::alarm::set(1000);
+            pause();
+        }
         "sigsuspend" => {
             let action = SigAction::new(
                 SigHandler::Handler(nothing),

@@ -47,6 +47,13 @@ pub(crate) fn hang(way: &str, path: &str) -> bool {
             });
             ours.read_exact(&mut [0]).unwrap();
         }
+        "udp-recv-with-a-limit" => {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket
+                .set_read_timeout(Some(std::time::Duration::from_secs(1000)))
+                .unwrap();
+            drop(socket.recv(&mut [0]));
+        }
         "udp-recv" => {
             UdpSocket::bind("127.0.0.1:0")
                 .unwrap()

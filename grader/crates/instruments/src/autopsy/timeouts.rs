@@ -1,9 +1,55 @@
 //! Whether a blocked call would end by itself after some time.
 
-use super::blocked::Blocked;
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::time::TimeVal;
 
-/// Errs towards yes: a call that is not known to wait for ever is not called a deadlock.
-pub(super) fn has_timeout(blocked: &Blocked<'_>) -> bool {
+use super::blocked::Blocked;
+use crate::proc::{PidFd, Process, Signals, read_u64};
+
+/// Whether the process itself, with nobody's help, can end the call that it is blocked in: by a
+/// time limit of the call or of the socket, or by a timer that sends it a signal.
+///
+/// `setitimer` and `alarm` leave no trace in `/proc`, so whoever is prepared for their signals is
+/// taken to use them. Errs towards yes, for no correct program may be called deadlocked.
+pub(super) fn may_end_by_itself(process: Process, blocked: &Blocked<'_>) -> bool {
+    has_timeout(blocked) || expects_a_timer(process, blocked) || is_timed_socket(process, blocked)
+}
+
+fn expects_a_timer(process: Process, blocked: &Blocked<'_>) -> bool {
+    let bit = |signal: i32| 1u64 << (signal - 1);
+    let timers = bit(libc::SIGALRM) | bit(libc::SIGVTALRM) | bit(libc::SIGPROF);
+    // A blocked signal is taken by sigwait(3) or from a signalfd(2), any other by its handler.
+    let takes = |signals: Signals| match blocked.name.as_str() {
+        "rt_sigtimedwait" => read_u64(process, blocked.arg(0)).unwrap_or(u64::MAX),
+        "read" | "readv" | "poll" | "ppoll" | "epoll_wait" | "epoll_pwait" => signals.blocked,
+        _ => 0,
+    };
+    let prepared = process
+        .signals()
+        .is_none_or(|signals| (signals.caught | takes(signals)) & timers != 0);
+    let has_posix_timers = std::fs::read(format!("/proc/{}/timers", process.pid()))
+        .is_ok_and(|timers| !timers.is_empty());
+    prepared || has_posix_timers
+}
+
+/// Whether the call is on a socket with SO_RCVTIMEO or SO_SNDTIMEO. Only the socket itself tells;
+/// where it cannot be asked the answer is yes.
+fn is_timed_socket(process: Process, blocked: &Blocked<'_>) -> bool {
+    let Some(fd) = blocked.fd(0).filter(|fd| fd.target.starts_with("socket:")) else {
+        return false;
+    };
+    let Ok(socket) = PidFd::open(process.pid()).and_then(|pidfd| pidfd.get_fd(fd.number)) else {
+        return true;
+    };
+    let is_set = |limit: nix::Result<TimeVal>| {
+        limit.map_or(true, |limit| limit.tv_sec() != 0 || limit.tv_usec() != 0)
+    };
+    is_set(getsockopt(&socket, sockopt::ReceiveTimeout))
+        || is_set(getsockopt(&socket, sockopt::SendTimeout))
+}
+
+/// A call that is not known to wait for ever is not said to do so.
+fn has_timeout(blocked: &Blocked<'_>) -> bool {
     match blocked.name.as_str() {
         "poll" | "epoll_wait" => blocked.int(timeout_of_poll(blocked)) >= 0,
         "epoll_pwait" => blocked.int(3) >= 0,

@@ -130,3 +130,9 @@ fn a_process_is_called_by_the_number_it_knows() {
     drop(child.stdin.take());
     child.wait().expect("wait for it");
 }
+
+#[test]
+fn whoever_is_prepared_for_an_alarm_may_have_set_one() {
+    let case = victim("pause-with-an-alarm", "").asleep_in("", SYS_pause);
+    case.may_end_and_says(&["waits for a signal (pause"]);
+}

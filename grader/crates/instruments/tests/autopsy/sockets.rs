@@ -81,3 +81,9 @@ fn several_descriptors_at_once() {
         "(EPOLLIN; write end",
     ]);
 }
+
+#[test]
+fn a_time_limit_of_the_socket_itself_is_seen() {
+    let case = victim("udp-recv-with-a-limit", "").asleep_in("", SYS_recvfrom);
+    case.may_end_and_says(&["is blocked in recvfrom(3) on UDP 127.0.0.1:"]);
+}
