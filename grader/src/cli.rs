@@ -68,6 +68,7 @@ pub(crate) struct GradeArgs {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
 
 Exit codes: 0 all as known; 1 not; 2 wrong usage.")]
 pub(crate) struct VerifyArgs {
@@ -80,6 +81,9 @@ pub(crate) struct VerifyArgs {
     /// Run each subject so often
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) repeat: u32,
+    /// Keep so many threads spinning all the while, to see that nothing depends on a quiet machine
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) busy: usize,
     #[command(flatten)]
     pub(crate) running: RunningArgs,
 }
