@@ -8,6 +8,7 @@
 //! This crate knows the disk and starts processes, but it never prints: it tells what happens as
 //! [`Event`]s.
 
+mod board;
 mod build;
 mod digest;
 mod event;
