@@ -14,7 +14,7 @@ use crate::commands::grade::{jobs, test_options};
 use crate::course;
 use crate::show::{self, BAD, GOOD, styled};
 
-/// Runs every subject, prints problems as they come and the matrix at the end.
+/// Runs every subject, prints each result as it comes and the matrix at the end.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let options = VerifyOptions {
         labs: args.labs.clone(),
@@ -26,15 +26,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     };
     let _load = Load::start(args.busy);
     let results = pipeline::verify(&course::find()?, &options, &|result| {
-        if !result.problems.is_empty() {
-            show::line(format_args!(
-                "{} {}",
-                styled(BAD, "wrong"),
-                describe(result)
-            ));
-            for problem in &result.problems {
-                show::line(format_args!("  {}", problem.replace('\n', "\n  ")));
-            }
+        let verdict = match result.problems.is_empty() {
+            true => styled(GOOD, "   ok"),
+            false => styled(BAD, "wrong"),
+        };
+        show::line(format_args!("{verdict} {}", describe(result)));
+        for problem in &result.problems {
+            show::line(format_args!("  {}", problem.replace('\n', "\n  ")));
         }
     })?;
     let mut labs: BTreeMap<&str, Vec<&SubjectResult>> = BTreeMap::new();

@@ -103,14 +103,13 @@ pub fn verify(
     }
     let results = Mutex::new(Vec::new());
     in_parallel(options.jobs, &work, |(kit, subject, sources)| {
-        for result in run_subject(kit, subject, sources, options)? {
+        run_subject(kit, subject, sources, options, |result| {
             told(&result);
             results
                 .lock()
                 .expect("no holder of this lock panics")
                 .push(result);
-        }
-        Ok::<(), VerifyError>(())
+        })
     })?;
     Ok(results.into_inner().expect("no holder of this lock panics"))
 }
@@ -190,7 +189,8 @@ fn run_subject(
     subject: &Subject,
     sources: &SourceTree,
     options: &VerifyOptions,
-) -> Result<Vec<SubjectResult>, VerifyError> {
+    each: impl Fn(SubjectResult),
+) -> Result<(), VerifyError> {
     let seat = Seat::prepare(kit, sources).map_err(VerifyError::Seat)?;
     let unbuilt = match build(kit, &seat, options.tests.level, &options.helper) {
         Built::Programs => None,
@@ -207,14 +207,16 @@ fn run_subject(
         cpu_ms: 0,
     };
     if let Some(problem) = unbuilt {
-        return Ok(vec![SubjectResult {
+        each(SubjectResult {
             problems: vec![problem],
             ..result(1)
-        }]);
+        });
+        return Ok(());
     }
-    Ok((1..=options.repeat)
-        .map(|round| run_once(kit, &seat, options, result(round)))
-        .collect())
+    for round in 1..=options.repeat {
+        each(run_once(kit, &seat, options, result(round)));
+    }
+    Ok(())
 }
 
 fn run_once(
