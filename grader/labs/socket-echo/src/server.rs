@@ -66,11 +66,12 @@ impl<'a> Server<'a> {
     /// Sends `bytes` for a client that receives nothing, until the server cannot take more.
     /// Returns how many it took.
     pub(crate) fn stuff(&self, client: &Peer<'_>, bytes: &[u8]) -> Check<usize> {
+        let proc = self.process.proc();
         let mut sent = 0;
         let mut outcome = Ok(());
-        let mut looks = 0;
+        let mut cpu_at_progress = proc.cpu();
         self.bench.until(|| {
-            let was_asleep = self.process.proc().is_asleep();
+            let was_asleep = proc.is_asleep();
             let before = sent;
             while sent < bytes.len() {
                 match client.offer(&bytes[sent..bytes.len().min(sent + 64 * 1024)]) {
@@ -82,9 +83,12 @@ impl<'a> Server<'a> {
                     }
                 }
             }
-            looks = if sent == before { looks + 1 } else { 0 };
-            // A server that spins never sleeps; then standing still for a while has to do.
-            sent == bytes.len() || (looks > 0 && was_asleep) || looks == 20
+            if sent > before {
+                cpu_at_progress = proc.cpu();
+            }
+            // A server that spins never sleeps: it has had the time to take more, and did not.
+            let spins = cpu_at_progress.is_some_and(|then| proc.cpu() > Some(then + MAX_CPU));
+            sent == bytes.len() || (sent == before && was_asleep) || spins
         });
         outcome.map(|()| sent)
     }
