@@ -246,11 +246,11 @@ pub fn transfer(via: Via, bytes: u64) -> io::Result<Stats> {
 impl<const N: usize> Ring<N> {
     /// Appends `value`, or says `false` at once if the ring is full.
     pub fn try_push(&self, value: u64) -> bool {
-        todo!("shm part 6: push {value} into one of {} slots", self.slots.len())
+        todo!("shm part 6: push {value}, {} slots", self.slots.len())
     }
 
     /// Takes the oldest number, or says `None` at once if the ring is empty.
     pub fn try_pop(&self) -> Option<u64> {
-        todo!("shm part 6: pop between {:?} and {:?}", self.head.0, self.tail.0)
+        todo!("shm part 6: pop, {:?} {:?}", self.head.0, self.tail.0)
     }
 }

@@ -63,7 +63,7 @@ pub fn listen_unix(path: &Path) -> io::Result<UnixGuard> {
 
 impl Drop for UnixGuard {
     fn drop(&mut self) {
-        todo!("socket-echo part 2: remove {:?} if it is {:?}", self.path, self.inode)
+        todo!("socket-echo part 2: {:?} {:?}", self.path, self.inode)
     }
 }
 

@@ -563,7 +563,7 @@ fn over_shm(bytes: u64) -> io::Result<u64> {
 impl<const N: usize> Ring<N> {
     /// Appends `value`, or says `false` at once if the ring is full.
     pub fn try_push(&self, value: u64) -> bool {
-        // SOLUTION todo!("shm part 6: push {value} into one of {} slots", self.slots.len())
+        // SOLUTION todo!("shm part 6: push {value}, {} slots", self.slots.len())
         let tail = self.tail.0.load(Relaxed);
         // Acquire: the consumer has finished with the slots up to here.
         let head = self.head.0.load(Acquire);
@@ -580,7 +580,7 @@ impl<const N: usize> Ring<N> {
 
     /// Takes the oldest number, or says `None` at once if the ring is empty.
     pub fn try_pop(&self) -> Option<u64> {
-        // SOLUTION todo!("shm part 6: pop between {:?} and {:?}", self.head.0, self.tail.0)
+        // SOLUTION todo!("shm part 6: pop, {:?} {:?}", self.head.0, self.tail.0)
         let head = self.head.0.load(Relaxed);
         // Acquire: pairs with the Release of the producer.
         let tail = self.tail.0.load(Acquire);

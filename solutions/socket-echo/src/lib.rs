@@ -132,7 +132,7 @@ fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
 
 impl Drop for UnixGuard {
     fn drop(&mut self) {
-        // SOLUTION todo!("socket-echo part 2: remove {:?} if it is {:?}", self.path, self.inode)
+        // SOLUTION todo!("socket-echo part 2: {:?} {:?}", self.path, self.inode)
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|name| (name.dev(), name.ino()) == self.inode);
         if ours {
