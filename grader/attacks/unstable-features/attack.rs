@@ -1,0 +1,3 @@
+//! Features that stable compilers refuse.
+
+#![feature(rustc_attrs, core_intrinsics)]
