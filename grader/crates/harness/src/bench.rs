@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use model::Limits;
+use model::{Finding, Limits, Symptom};
+use nix::sys::statvfs::statvfs;
 use proptest::prelude::{Rng, RngExt};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -60,6 +61,25 @@ impl Session {
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
         self.seen.lock().expect("no holder of this lock panics")
+    }
+
+    /// What to say of a box whose files leave no room for the test's own. Only a private file
+    /// system can be known to have been filled by the programs in the box.
+    pub(crate) fn is_full(&self) -> Option<Finding> {
+        if !self.level.has_private_root() {
+            return None;
+        }
+        let full = [self.work_dir.as_path(), Path::new("/dev/shm")]
+            .into_iter()
+            .find(|folder| {
+                statvfs(*folder).is_ok_and(|free| free.blocks_free() == 0 || free.files_free() == 0)
+            })?;
+        Some(Finding {
+            symptom: Symptom::Limit,
+            what: format!("a file of the test's own in {}", full.display()),
+            expected: "there is room for it".into(),
+            got: "the programs before it filled the box's file system".into(),
+        })
     }
 
     /// Closes the box; `None` if that was done before.

@@ -124,7 +124,10 @@ fn run(
     let ended = match catch_unwind(AssertUnwindSafe(|| (test.run)(&bench))) {
         Ok(Ok(())) => Ended::Clean,
         Ok(Err(Stop::Found(finding))) => Ended::Found { finding },
-        Ok(Err(Stop::Fault(text))) => Ended::Fault { text },
+        Ok(Err(Stop::Fault(text))) => match session.is_full() {
+            Some(finding) => Ended::Found { finding },
+            None => Ended::Fault { text },
+        },
         Err(_) => Ended::Fault {
             text: format!("the test {} panicked", test.id),
         },
