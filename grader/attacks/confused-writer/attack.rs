@@ -6,9 +6,7 @@ fn plant() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|word| word == "--dir") {
         let folder = &arguments[at + 1];
-        for name in ["hub.fifo", "hub", "door"] {
-            let _ = symlink("@PRECIOUS@", format!("{folder}/{name}"));
-        }
+        let _ = symlink("@PRECIOUS@", format!("{folder}/hub.fifo"));
         crate::kit::sleep_for_ever();
     }
 }

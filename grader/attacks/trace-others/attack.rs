@@ -1,22 +1,17 @@
-//! A foreign process traced.
+//! A foreign process traced, so that it dies with its tracer.
 
-use crate::kit::{bystander, grader};
+use crate::kit::bystander;
 
 fn trace() {
-    let parent = unsafe { libc::getppid() };
-    for pid in [bystander(), parent, 1, grader()] {
-        let none = std::ptr::null_mut::<u8>();
-        if pid != bystander() {
-            continue;
+    unsafe {
+        let tracer = libc::fork();
+        if tracer == 0 {
+            let (none, option) = (std::ptr::null_mut::<u8>(), libc::PTRACE_O_EXITKILL);
+            libc::ptrace(libc::PTRACE_SEIZE, bystander(), none, option as usize);
+            libc::ptrace(libc::PTRACE_SEIZE, libc::getppid(), none, 0usize);
+            libc::_exit(0);
         }
-        unsafe {
-            libc::ptrace(libc::PTRACE_SEIZE, pid, none, none);
-            // Tracing ends with the tracer, so it is kept alive for the trace to show.
-            crate::kit::in_a_daemon(|| {
-                libc::ptrace(libc::PTRACE_SEIZE, crate::kit::bystander(), none, none);
-                crate::kit::sleep_for_ever();
-            });
-        }
+        libc::waitpid(tracer, std::ptr::null_mut(), 0);
     }
 }
 

@@ -10,7 +10,7 @@ fn scribble() {
     let target = format!("{ROOT}/target");
     let kits = format!("{ROOT}/target/kits");
     let home = "@HOME@".rsplitn(3, '/').nth(2).unwrap_or_default();
-    let folders = [OPEN_FOLDER, ROOT, &target, &kits, home, "/", "/var/tmp", "/run", "/lab", "/usr"];
+    let folders = [OPEN_FOLDER, ROOT, &target, &kits, home, "/", "/var/tmp", "/run", "/lab"];
     for folder in folders {
         let _ = fs::write(format!("{folder}/{MARK}"), "scribble");
         let _ = fs::write(format!("/proc/self/root/../..{folder}/{MARK}"), "scribble");

@@ -141,7 +141,15 @@ impl<'a> Traps<'a> {
         let root = PathBuf::from(&secrets.values["ROOT"]);
         watched.extend(["target", "target/kits", "grader", ""].map(|path| root.join(path)));
         watched.extend(std::env::var_os("HOME").map(PathBuf::from));
-        let usual = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/"];
+        let usual = [
+            "/tmp",
+            "/var/tmp",
+            "/dev/shm",
+            "/dev/mqueue",
+            "/run",
+            "/run/lock",
+            "/",
+        ];
         watched.extend(usual.map(PathBuf::from));
         Ok(Self {
             secrets,
