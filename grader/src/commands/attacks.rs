@@ -54,12 +54,13 @@ fn campaign(args: &VerifyArgs) -> Result<ExitCode> {
     };
     let level = options.tests.level;
     let campaign = pipeline::attack(&course::find()?, &options, &show)?;
-    for name in &campaign.not_promised {
-        let why = match level {
-            Level::None => "not run without a box",
-            _ => "not promised on this level, not run",
-        };
-        show::line(format_args!("{:>9} {name:<32} {why}", "-"));
+    if level != Level::None {
+        for name in &campaign.not_promised {
+            show::line(format_args!(
+                "{:>9} {name:<32} level {level} does not promise it",
+                "not run"
+            ));
+        }
     }
     for left in &campaign.left {
         show::line(format_args!("{} {left}", styled(BAD, "left")));

@@ -209,7 +209,10 @@ fn run(
     breaches.extend(traps.sprung());
     breaches.sort();
     breaches.dedup();
-    let misjudged = misjudged(&attack.recipe, &heard.outcomes, &heard.shown);
+    let misjudged = match level {
+        Level::None => Vec::new(), // nothing is promised there
+        _ => misjudged(&attack.recipe, &heard.outcomes, &heard.shown),
+    };
     Ok(AttackResult {
         name: attack.name.clone(),
         why: attack.recipe.why.clone(),

@@ -98,6 +98,7 @@ pub(super) struct Traps<'a> {
     abstract_socket: UnixDatagram,
     precious: PathBuf,
     folder: TempDir,
+    _open: TempDir,
     /// Where files of the attack might turn up.
     watched: Vec<PathBuf>,
 }
@@ -122,8 +123,13 @@ impl<'a> Traps<'a> {
         udp.set_nonblocking(true)?;
         abstract_socket.set_nonblocking(true)?;
         let folder = tempfile::Builder::new().prefix("attack-").tempdir()?;
-        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777))?;
-        let precious = folder.path().join("precious");
+        // Not below /tmp, of which a box has its own.
+        let kits = Path::new(&secrets.values["ROOT"]).join("target/kits");
+        let open = tempfile::Builder::new()
+            .prefix(".attack-open-")
+            .tempdir_in(kits)?;
+        fs::set_permissions(open.path(), PermissionsExt::from_mode(0o777))?;
+        let precious = open.path().join("precious");
         fs::write(&precious, PRECIOUS)?;
         fs::set_permissions(&precious, PermissionsExt::from_mode(0o666))?;
 
@@ -136,8 +142,8 @@ impl<'a> Traps<'a> {
         values.insert("UDP", udp.local_addr()?.port().to_string());
         values.insert("LAN", own_address().to_string());
         values.insert("PRECIOUS", precious.display().to_string());
-        values.insert("OPEN", folder.path().display().to_string());
-        let mut watched = vec![folder.path().to_owned(), std::env::temp_dir()];
+        values.insert("OPEN", open.path().display().to_string());
+        let mut watched = vec![open.path().to_owned(), std::env::temp_dir()];
         let root = PathBuf::from(&secrets.values["ROOT"]);
         watched.extend(["target", "target/kits", "grader", ""].map(|path| root.join(path)));
         watched.extend(std::env::var_os("HOME").map(PathBuf::from));
@@ -162,6 +168,7 @@ impl<'a> Traps<'a> {
             abstract_socket,
             precious,
             folder,
+            _open: open,
             watched,
         })
     }
@@ -303,7 +310,15 @@ fn system_v(key: i32) -> Vec<String> {
 pub(super) fn machine() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    lines.extend(mounts.lines().map(|line| format!("the mount {line}")));
+    // Of the kinds that a box makes: others may come and go with the rest of the machine.
+    let of_a_box = |line: &&str| {
+        let kind = line.split_once(" - ").map_or("", |(_, rest)| rest);
+        ["tmpfs", "mqueue", "proc"]
+            .iter()
+            .any(|its| kind.starts_with(its))
+    };
+    let mounts = mounts.lines().filter(of_a_box);
+    lines.extend(mounts.map(|line| format!("the mount {line}")));
     for root in [
         "/sys/fs/cgroup",
         "/sys/fs/cgroup/pids",
