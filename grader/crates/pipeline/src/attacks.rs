@@ -174,6 +174,31 @@ fn select(course: &Course, names: &[String]) -> Result<Vec<Attack>, AttackError>
     Ok(attacks)
 }
 
+/// Writes the attacks into `folder` as submissions of a class, to be graded like any other. There
+/// are no traps, so what they reach for is what is there anyway.
+///
+/// # Errors
+/// If the course does not build, an attack is unknown, or the folder cannot be written.
+pub fn hand_in(
+    course: &Course,
+    names: &[String],
+    folder: &std::path::Path,
+) -> Result<(), AttackError> {
+    let attacks = select(course, names)?;
+    let kits = course.kits(&course.labs)?;
+    let values = traps::none(&course.root);
+    for attack in &attacks {
+        let kit = kits.iter().find(|kit| kit.lab.name == attack.recipe.lab);
+        let kit = kit.ok_or_else(|| AttackError::Unknown(attack.name.clone()))?;
+        let base = match attack.recipe.base {
+            Base::Stub => kit.stub.clone(),
+            Base::Solution => sources(course, kit, &Subject::Reference)?,
+        };
+        attack.hand_in(folder, &base, &values)?;
+    }
+    Ok(())
+}
+
 /// Hands one attack in and follows it to its verdict.
 fn run(
     attack: &Attack,

@@ -24,7 +24,7 @@ mod verify;
 
 pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
-    CorpusError, Recipe, SECRET_VARIABLE, attack, stand_by,
+    CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
 };
 pub use build::{BuildRequest, build_in_box};
 pub use event::{Event, Sink};
