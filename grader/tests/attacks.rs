@@ -83,15 +83,29 @@ fn an_attack_that_nobody_wrote_is_an_error() {
 fn class(folder: &Path, attacks: &[&str]) -> PathBuf {
     let class = folder.join("submissions");
     let names: Vec<String> = attacks.iter().map(|name| (*name).to_owned()).collect();
-    std::fs::create_dir(&class).unwrap();
-    pipeline::hand_in(&pipeline::Course::open(root()).unwrap(), &names, &class).unwrap();
+    std::fs::create_dir(&class).expect("the course and the disk are in order");
+    pipeline::hand_in(
+        &pipeline::Course::open(root()).expect("the course and the disk are in order"),
+        &names,
+        &class,
+    )
+    .expect("the course and the disk are in order");
     for name in ["honest-one", "honest-two"] {
-        let labs = authoring::lab::discover(root()).unwrap();
-        let lab = labs.iter().find(|lab| lab.name == "pipes").unwrap();
-        let sources = authoring::student::complete(lab, &lab.sources(root()).unwrap()).unwrap();
+        let labs = authoring::lab::discover(root()).expect("the course and the disk are in order");
+        let lab = labs
+            .iter()
+            .find(|lab| lab.name == "pipes")
+            .expect("the course and the disk are in order");
+        let sources = authoring::student::complete(
+            lab,
+            &lab.sources(root())
+                .expect("the course and the disk are in order"),
+        )
+        .expect("the course and the disk are in order");
         let src = class.join(name).join("pipes/src");
-        std::fs::create_dir_all(&src).unwrap();
-        std::fs::write(src.join("lib.rs"), &sources["src/lib.rs"]).unwrap();
+        std::fs::create_dir_all(&src).expect("the course and the disk are in order");
+        std::fs::write(src.join("lib.rs"), &sources["src/lib.rs"])
+            .expect("the course and the disk are in order");
     }
     class
 }
@@ -106,32 +120,34 @@ fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
         .arg(run)
         .current_dir(root())
         .output()
-        .unwrap();
+        .expect("the course and the disk are in order");
     assert!(output.status.success(), "{}", said(&output));
-    let results = std::fs::read(run.join("results.json")).unwrap();
-    serde_json::from_slice(&results).unwrap()
+    let results = std::fs::read(run.join("results.json")).expect("there are results");
+    serde_json::from_slice(&results).expect("they are JSON")
 }
 
 /// The honest pass so many tests and fail none, and nobody's words can steer whoever reads them.
 fn check_class(results: &Value, run: &Path, n_tests: usize) {
-    let submissions = results["submissions"].as_array().unwrap();
+    let submissions = results["submissions"].as_array().expect("a list");
     let honest: Vec<&Value> = submissions
         .iter()
-        .filter(|it| it["id"].as_str().unwrap().starts_with("honest"))
+        .filter(|it| it["id"].as_str().expect("a text").starts_with("honest"))
         .collect();
     assert!(!honest.is_empty(), "{results:#}");
     for submission in honest {
-        let tests = submission["labs"][0]["tests"].as_array().unwrap();
+        let tests = submission["labs"][0]["tests"].as_array().expect("a list");
         assert!(tests.len() >= n_tests, "{submission:#}");
         for test in tests {
             assert_eq!(test["outcome"], "pass", "{test:#}");
         }
     }
     let mut reports = vec![run.join("report.html"), run.join("grades.csv")];
-    let feedback = std::fs::read_dir(run.join("feedback")).unwrap();
-    reports.extend(feedback.map(|entry| entry.unwrap().path()));
+    let feedback =
+        std::fs::read_dir(run.join("feedback")).expect("the course and the disk are in order");
+    reports
+        .extend(feedback.map(|entry| entry.expect("the course and the disk are in order").path()));
     for report in reports {
-        let text = std::fs::read_to_string(&report).unwrap();
+        let text = std::fs::read_to_string(&report).expect("the course and the disk are in order");
         let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
         assert!(!text.contains(steers), "control characters in {report:?}");
         assert!(!text.contains("<script>alert"), "a script in {report:?}");
@@ -175,4 +191,18 @@ fn the_whole_corpus_as_one_class_leaves_honest_marks_alone() {
     let class = class(folder.path(), &[]);
     let run = folder.path().join("run");
     check_class(&graded(&class, &run, &[]), &run, 20);
+}
+
+#[test]
+fn every_attack_proves_a_promise_of_the_threat_model() {
+    let page = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let folders = std::fs::read_dir(root().join("grader/attacks")).unwrap();
+    let names = folders
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap());
+    let unnamed: Vec<String> = names
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(unnamed.is_empty(), "not in the threat model: {unnamed:?}");
 }

@@ -85,7 +85,7 @@ impl Bystander {
             harm.push("it traces a foreign process".into());
         }
         for pending in ["ShdPnd:", "SigPnd:"] {
-            if field(pending).trim_matches('0') != "" {
+            if !field(pending).trim_matches('0').is_empty() {
                 harm.push(format!(
                     "it sent a foreign process a signal ({pending} {})",
                     field(pending)
