@@ -70,6 +70,7 @@ Examples:
   cargo lab verify --lab pipes --subject reference --repeat 200
   cargo lab verify --attacks
   cargo lab verify --attacks --subject fork-bomb --isolation A
+  cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
 
 Exit codes: 0 all as known; 1 not, or an attack was a breach; 2 wrong usage.")]
 pub(crate) struct VerifyArgs {
@@ -86,6 +87,9 @@ pub(crate) struct VerifyArgs {
     /// Hand in the hostile submissions of grader/attacks instead, and look for a breach
     #[arg(long, conflicts_with_all = ["labs", "repeat", "tests"])]
     pub(crate) attacks: bool,
+    /// Keep so many threads spinning all the while, to see that nothing depends on a quiet machine
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) busy: usize,
     #[command(flatten)]
     pub(crate) running: RunningArgs,
 }

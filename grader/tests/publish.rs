@@ -34,11 +34,17 @@ fn texts(tree: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![tree.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(folder).expect("a published tree is text that can be read") {
+            let path = entry
+                .expect("a published tree is text that can be read")
+                .path();
             match path.is_dir() {
                 true => folders.push(path),
-                false => found.push((path.clone(), std::fs::read_to_string(path).unwrap())),
+                false => found.push((
+                    path.clone(),
+                    std::fs::read_to_string(path)
+                        .expect("a published tree is text that can be read"),
+                )),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! kill -9 of the grader: nothing graded is lost, nothing is left running, and the same command
 //! goes on where it stopped.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;

@@ -89,8 +89,8 @@ pub fn send_all(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<()> {
     todo!("socket-echo part 4: send {} bytes to {fd:?}", buf.len())
 }
 
-/// Sends back all that one client sends until its end of input, then tells it that no more will
-/// come, closes the connection and returns how many bytes it was.
+/// Sends back all that one client sends, as it comes, until its end of input. Then tells it that
+/// no more will come, closes the connection and returns how many bytes it was.
 ///
 /// # Errors
 /// What receiving or [`send_all`] reports; the connection is closed then, too.
@@ -99,6 +99,7 @@ pub fn echo_conn(fd: OwnedFd) -> io::Result<u64> {
 }
 
 /// Echoes to many clients at once until `stop` becomes readable, and then until they are done.
+/// For each of them it does what [`echo_conn`] does for one.
 ///
 /// No client can hold up another: not one that is silent, nor one that never reads. Of each at
 /// most `limits.buffer` bytes are kept; who does not read is not read from. At most

@@ -73,11 +73,8 @@ pub fn ensure_fifo(path: &Path) -> io::Result<()> {
 /// A reader that also held a writing end would never see the last writer leave.
 pub fn open_reader(path: &Path) -> io::Result<OwnedFd> {
     // SOLUTION todo!("fifo-chat part 2: open {path:?} for reading")
-    Ok(open(
-        path,
-        OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?)
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    Ok(open(path, flags, Mode::empty())?)
     // END SOLUTION
 }
 
@@ -94,13 +91,10 @@ pub fn open_reader(path: &Path) -> io::Result<OwnedFd> {
 pub fn open_writer(path: &Path, deadline: Duration) -> io::Result<OwnedFd> {
     // SOLUTION todo!("fifo-chat part 3: open {path:?} for writing within {deadline:?}")
     let start = Instant::now();
+    // Only a non-blocking open can be given up: a blocking one sleeps until a reader comes.
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let fd = loop {
-        // Only a non-blocking open can be given up: a blocking one sleeps until a reader comes.
-        match open(
-            path,
-            OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        ) {
+        match open(path, flags, Mode::empty()) {
             Err(Errno::ENXIO | Errno::ENOENT) => {}
             opened => break opened?,
         }
@@ -113,8 +107,8 @@ pub fn open_writer(path: &Path, deadline: Duration) -> io::Result<OwnedFd> {
     if !is_fifo(&fd)? {
         return Err(Errno::EEXIST.into());
     }
-    let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
-    fcntl(&fd, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    let now = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+    fcntl(&fd, FcntlArg::F_SETFL(now - OFlag::O_NONBLOCK))?;
     Ok(fd)
     // END SOLUTION
 }
@@ -361,9 +355,8 @@ pub fn event_loop(
 /// Opens a member's FIFO so that neither the open nor a write ever waits; `None` for a guest.
 fn open_member(path: &Path) -> Option<OwnedFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    open(path, flags, Mode::empty())
-        .ok()
-        .filter(|fd| is_fifo(fd).unwrap_or(false))
+    let fd = open(path, flags, Mode::empty()).ok()?;
+    is_fifo(&fd).is_ok_and(|is_fifo| is_fifo).then_some(fd)
 }
 
 /// Whether the open file is a FIFO. Asked of the descriptor, as the name may lead elsewhere now.

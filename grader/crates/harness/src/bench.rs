@@ -4,7 +4,10 @@ use std::fmt::Debug;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use instruments::Process;
+use instruments::proc::State;
 use model::{Finding, Limits, Symptom};
 use nix::sys::statvfs::statvfs;
 use proptest::prelude::{Rng, RngExt};
@@ -13,10 +16,13 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use sandbox::{Child, Command, Leftovers, Level, Sandbox};
 
 use crate::process::Seen;
-use crate::{Check, Launch, Stop};
+use crate::{Check, Launch, Stop, clock};
 
 /// Where the seat's programs are inside the box.
 pub(crate) const SEAT: &str = "/lab";
+
+/// More CPU time than a program needs from its panic to its end.
+const LAST_STEPS: Duration = Duration::from_millis(30);
 
 /// What a test has at hand.
 #[derive(Debug)]
@@ -80,6 +86,20 @@ impl Session {
             expected: "there is room for it".into(),
             got: "the programs before it filled the box's file system".into(),
         })
+    }
+
+    /// Waits for programs that are on their way out. One that panics has closed its sockets some
+    /// time before it has ended, and only its end explains what the other side saw.
+    pub(crate) fn settle(&self) {
+        let seen: Vec<Arc<Seen>> = self.seen().clone();
+        for seen in seen.iter().filter(|seen| seen.is_submission) {
+            let process = Process::new(seen.child.pid());
+            let busy = process.cpu().unwrap_or_default() + LAST_STEPS;
+            clock::until(|| {
+                let at_rest = matches!(process.state(), Some(State::Asleep | State::Stopped));
+                at_rest || seen.child.exit().is_some() || process.cpu() > Some(busy)
+            });
+        }
     }
 
     /// Closes the box; `None` if that was done before.
@@ -200,7 +220,7 @@ impl Bench {
     /// Waits until `condition` holds: a state of the kernel, never a time. The watchdog gives up
     /// for it.
     pub fn until(&self, condition: impl FnMut() -> bool) {
-        crate::clock::until(condition);
+        clock::until(condition);
     }
 
     fn rng(&self) -> MutexGuard<'_, TestRng> {

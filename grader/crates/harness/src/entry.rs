@@ -123,7 +123,10 @@ fn run(
     let bench = Bench::new(Arc::clone(&session), lab, &request.seat, request.seed);
     let ended = match catch_unwind(AssertUnwindSafe(|| (test.run)(&bench))) {
         Ok(Ok(())) => Ended::Clean,
-        Ok(Err(Stop::Found(finding))) => Ended::Found { finding },
+        Ok(Err(Stop::Found(finding))) => {
+            session.settle();
+            Ended::Found { finding }
+        }
         Ok(Err(Stop::Fault(text))) => match session.is_full() {
             Some(finding) => Ended::Found { finding },
             None => Ended::Fault { text },

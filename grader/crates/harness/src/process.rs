@@ -181,18 +181,28 @@ impl Process {
         Ok(find(&stdout).unwrap_or_default())
     }
 
-    /// Waits until it sleeps in the kernel. A program that has ended did so too early.
+    /// Waits until it sleeps in the kernel. A program that has ended did so too early; one that
+    /// runs on and on is a busy wait.
     pub fn until_asleep(&self) -> Check {
-        let mut ended = false;
+        let limit = self.proc().cpu().map(|cpu| cpu + HONEST_WORK);
+        let (mut ended, mut spins) = (false, false);
         clock::until(|| {
             ended = self.exit().is_some();
-            ended || self.proc().is_asleep()
+            spins = limit.is_some_and(|limit| self.proc().cpu() > Some(limit));
+            ended || spins || self.proc().is_asleep()
         });
         if ended {
-            Err(self.ended_early("it waits", ""))
-        } else {
-            Ok(())
+            return Err(self.ended_early("it waits", ""));
         }
+        if spins {
+            return Err(found(
+                Symptom::BusyWait,
+                format!("`{}` does not sleep where it has to wait", self.command()),
+                "it sleeps in the kernel until there is something to do",
+                format!("{} s of CPU time and no end", HONEST_WORK.as_secs()),
+            ));
+        }
+        Ok(())
     }
 
     /// A busy wait unless the program sleeps without ever waking for `window`: blocked properly
@@ -348,6 +358,10 @@ impl Process {
 /// A blocked process may be woken once or twice for reasons of its own; a 1 ms sleep-poll shows
 /// about 270 switches in 300 ms.
 const MAX_SWITCHES: u64 = 10;
+
+/// CPU time after which a program that should come to wait for something is said to spin. Far
+/// more than any lab's program needs for its work.
+const HONEST_WORK: Duration = Duration::from_secs(2);
 
 /// A spin shows the whole window.
 const MAX_CPU: Duration = Duration::from_millis(20);

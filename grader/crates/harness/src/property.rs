@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 
+use model::Symptom;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -31,9 +32,9 @@ where
         if failures
             .borrow()
             .iter()
-            .any(|(_, stop)| matches!(stop, Stop::Fault(_)))
+            .any(|(_, stop)| !is_worth_shrinking(stop))
         {
-            return Ok(()); // we are at fault: shrinking would only repeat it
+            return Ok(());
         }
         let shown = format!("{value:?}");
         body(value).map_err(|stop| {
@@ -57,6 +58,15 @@ where
             Err(Stop::Found(finding))
         }
         fault @ Stop::Fault(_) => Err(fault),
+    }
+}
+
+/// A fault of ours would only be repeated, and a program that spins does so whatever it is given:
+/// every further case would cost its CPU time again.
+fn is_worth_shrinking(stop: &Stop) -> bool {
+    match stop {
+        Stop::Fault(_) => false,
+        Stop::Found(finding) => finding.symptom != Symptom::BusyWait,
     }
 }
 

@@ -35,18 +35,7 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
             }),
             hung(row, autopsy, *deadlocked),
         ),
-        Ended::Found { finding } => (
-            stopped_short(&evidence.programs).unwrap_or(match finding.symptom {
-                Symptom::Wrong => Outcome::Fail,
-                Symptom::Leak => Outcome::Leak,
-                Symptom::BusyWait => Outcome::BusyWait,
-                Symptom::Mechanism => Outcome::Mechanism,
-                Symptom::EarlyExit => Outcome::EarlyExit,
-                Symptom::Limit => Outcome::Limit,
-                Symptom::Tamper => Outcome::Tamper,
-            }),
-            finding.clone(),
-        ),
+        Ended::Found { finding } => (found(finding.symptom, &evidence.programs), finding.clone()),
     };
     let Finding {
         what,
@@ -72,6 +61,21 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
             again: String::new(),
         },
     }
+}
+
+/// The outcome of a finding. A flood and a reach for the grader stay what they are, also when the
+/// program panics over them.
+fn found(symptom: Symptom, programs: &[Program]) -> Outcome {
+    let outcome = match symptom {
+        Symptom::Limit => return Outcome::Limit,
+        Symptom::Tamper => return Outcome::Tamper,
+        Symptom::Wrong => Outcome::Fail,
+        Symptom::Leak => Outcome::Leak,
+        Symptom::BusyWait => Outcome::BusyWait,
+        Symptom::Mechanism => Outcome::Mechanism,
+        Symptom::EarlyExit => Outcome::EarlyExit,
+    };
+    stopped_short(programs).unwrap_or(outcome)
 }
 
 /// A program that panicked, met its stub or was killed explains the finding better than the
@@ -189,7 +193,7 @@ mod tests {
         judge(&row(), &evidence).outcome
     }
 
-    fn found(symptom: Symptom) -> Ended {
+    fn finding(symptom: Symptom) -> Ended {
         let (what, expected, got) = ("w".into(), "e".into(), "g".into());
         Ended::Found {
             finding: Finding {
@@ -220,7 +224,7 @@ mod tests {
             (Symptom::Tamper, Outcome::Tamper),
         ] {
             let ended_well = vec![program(ProgramEnd::Exited(0), "")];
-            assert_eq!(outcome(found(symptom), ended_well), expected);
+            assert_eq!(outcome(finding(symptom), ended_well), expected);
         }
     }
 
@@ -246,10 +250,19 @@ mod tests {
             (ProgramEnd::Signaled(15), "", Outcome::Fail),
         ] {
             assert_eq!(
-                outcome(found(Symptom::Wrong), vec![program(end, stderr)]),
+                outcome(finding(Symptom::Wrong), vec![program(end, stderr)]),
                 expected
             );
         }
+    }
+
+    #[test]
+    fn a_flood_stays_a_limit_when_the_program_panics_over_its_closed_output() {
+        let panicked = vec![program(
+            ProgramEnd::Exited(101),
+            "failed printing to stdout",
+        )];
+        assert_eq!(outcome(finding(Symptom::Limit), panicked), Outcome::Limit);
     }
 
     #[test]
@@ -258,7 +271,7 @@ mod tests {
             ended_by_test: true,
             ..program(ProgramEnd::Signaled(6), "")
         };
-        assert_eq!(outcome(found(Symptom::Leak), vec![killed]), Outcome::Leak);
+        assert_eq!(outcome(finding(Symptom::Leak), vec![killed]), Outcome::Leak);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! [`Event`]s.
 
 mod attacks;
+mod board;
 mod build;
 mod digest;
 mod event;

@@ -1,11 +1,10 @@
 //! Runs hidden tests: one verdict process a test, several at a time, dependants after their base.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use sandbox::Level;
 use serde::Serialize;
 
 use crate::Kit;
+use crate::board::{Board, Turn};
 
 /// How hidden tests are run.
 #[derive(Clone, Debug)]
@@ -47,111 +47,28 @@ pub(crate) fn run_tests<E: Send>(
 ) -> Result<(), E> {
     let rows = kit.rubric.rows.iter();
     let wanted = |row: &&RubricRow| options.only.is_empty() || options.only.contains(&row.id);
-    let board = Board {
-        waiting: Mutex::new(Waiting {
-            rows: rows
-                .filter(wanted)
-                .filter(|row| !known.contains_key(&row.id))
-                .collect(),
-            outcomes: known,
-            running: BTreeSet::new(),
-            error: None,
-        }),
-        changed: Condvar::new(),
-    };
+    let board = Board::new(rows.filter(wanted).collect(), known);
     thread::scope(|scope| {
         for _ in 0..options.parallel.max(1) {
             scope.spawn(|| {
-                while let Some((row, ready)) = board.next() {
-                    let judged = match ready {
-                        Ready::Run => run_test(kit, programs, options, row),
-                        Ready::Skip(base) => (skipped(&base), None),
+                while let Some((row, turn)) = board.next() {
+                    let judged = match turn {
+                        Turn::First | Turn::Alone => run_test(kit, programs, options, row),
+                        Turn::Skip(ref base) => (skipped(base), None),
                     };
+                    // A crowded machine may have been the reason: it counts only when it happens
+                    // to the test alone, too.
+                    if turn == Turn::First && judged.0.outcome == Outcome::Hang {
+                        board.hung(row);
+                        continue;
+                    }
                     let outcome = judged.0.outcome;
                     board.finished(row, outcome, done(row, judged));
                 }
             });
         }
     });
-    let waiting = board
-        .waiting
-        .into_inner()
-        .expect("no holder of this lock panics");
-    waiting.error.map_or(Ok(()), Err)
-}
-
-/// Which tests wait, run and are done.
-struct Board<'a, E> {
-    waiting: Mutex<Waiting<'a, E>>,
-    changed: Condvar,
-}
-
-struct Waiting<'a, E> {
-    rows: Vec<&'a RubricRow>,
-    outcomes: BTreeMap<String, Outcome>,
-    running: BTreeSet<&'a str>,
-    error: Option<E>,
-}
-
-enum Ready {
-    Run,
-    Skip(String),
-}
-
-impl<'a, E> Board<'a, E> {
-    /// The next test that can be decided, in rubric order; waits while one may become so.
-    fn next(&self) -> Option<(&'a RubricRow, Ready)> {
-        let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
-        loop {
-            if waiting.error.is_some() || waiting.rows.is_empty() {
-                return None;
-            }
-            let found = waiting
-                .rows
-                .iter()
-                .enumerate()
-                .find_map(|(at, row)| waiting.readiness(row).map(|ready| (at, ready)));
-            if let Some((at, ready)) = found {
-                let row = waiting.rows.remove(at);
-                waiting.running.insert(&row.id);
-                return Some((row, ready));
-            }
-            waiting = self
-                .changed
-                .wait(waiting)
-                .expect("no holder of this lock panics");
-        }
-    }
-
-    fn finished(&self, row: &'a RubricRow, outcome: Outcome, result: Result<(), E>) {
-        let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
-        waiting.running.remove(row.id.as_str());
-        waiting.outcomes.insert(row.id.clone(), outcome);
-        if let Err(error) = result {
-            waiting.error.get_or_insert(error);
-        }
-        self.changed.notify_all();
-    }
-}
-
-impl<E> Waiting<'_, E> {
-    /// What can be done with a row now; nothing while a test it needs is still to come. A base
-    /// that is not part of this run at all does not hold it up.
-    fn readiness(&self, row: &RubricRow) -> Option<Ready> {
-        for base in &row.needs {
-            match self.outcomes.get(base) {
-                Some(Outcome::Pass) => {}
-                Some(_) => return Some(Ready::Skip(base.clone())),
-                None if self.is_to_come(base) => return None,
-                None => {}
-            }
-        }
-        Some(Ready::Run)
-    }
-
-    fn is_to_come(&self, id: &str) -> bool {
-        self.running.contains(id) || self.rows.iter().any(|row| row.id == id)
-    }
+    board.into_result()
 }
 
 fn skipped(base: &str) -> Verdict {

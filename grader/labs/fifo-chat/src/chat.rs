@@ -87,15 +87,16 @@ impl<'a> Chat<'a> {
     /// Waits until the hub has taken everything out of its FIFO and can do no more: it sleeps,
     /// wherever that is. A hub that spins is given 30 ms of processor time instead.
     pub(crate) fn settle(&self, hub: &Process, door: &Door) -> Check {
-        self.idle(hub, || bytes_in(&door.0) == 0)
+        self.settle_when(hub, || bytes_in(&door.0) == 0)
     }
 
     /// As [`Chat::settle`], with nothing to take out.
     pub(crate) fn settle_without_writers(&self, hub: &Process) -> Check {
-        self.idle(hub, || true)
+        self.settle_when(hub, || true)
     }
 
-    fn idle(&self, hub: &Process, mut empty: impl FnMut() -> bool) -> Check {
+    /// As [`Chat::settle`], once there is nothing to take out any more.
+    pub(crate) fn settle_when(&self, hub: &Process, empty: impl Fn() -> bool) -> Check {
         let used = || hub.proc().cpu().unwrap_or_default();
         let mut before = used();
         self.bench.until(|| {

@@ -19,13 +19,14 @@ pub(crate) fn what_stands_in_the_way_is_left_alone(bench: &Bench) -> Check {
     fs::write(&file, &precious)?;
     fs::set_permissions(&file, PermissionsExt::from_mode(0o666))?;
     fs::create_dir(&folder)?;
-    symlink(&file, &link)?;
+    make_fifo(&chat.fifo("other"))?;
+    symlink(chat.fifo("other"), &link)?;
 
     let mut probe = bench.probe().connect()?;
     for (path, case) in [
         (&file, "a plain file"),
         (&folder, "a folder"),
-        (&link, "a symbolic link"),
+        (&link, "a symbolic link to a FIFO"),
     ] {
         let args = Fields::new().bytes(path.as_os_str().as_encoded_bytes());
         let kind = probe.error("ensure_fifo", args, &format!("where {case} stands"))?;

@@ -432,7 +432,7 @@ const TESTS: &[Test] = &[
         part: 4,
         points: 5,
         needs: &["a_burst_waits_for_room"],
-        limits: Limits::DEFAULT.seconds(20),
+        limits: Limits::DEFAULT.seconds(60),
         why: "a write(2) of at most PIPE_BUF bytes is never mixed with another, however full the FIFO and however slow the reader",
         read: "README part 4, pipe(7) PIPE_BUF, `post` in src/lib.rs",
         hint: [

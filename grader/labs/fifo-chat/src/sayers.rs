@@ -24,7 +24,7 @@ fn length() -> impl Strategy<Value = usize> {
     ]
 }
 
-/// Two to five programs say 50 lines each into a FIFO of one page, and the hub reads slowly, in
+/// Two to five programs say 50 lines each into a FIFO of four pages, and the hub reads slowly, in
 /// pieces of its own choice.
 pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
     let sayers = vec(length(), 2..=5);
@@ -33,7 +33,7 @@ pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
         let path = chat.fifo("hub");
         make_fifo(&path)?;
         let mut hub = reader_of(&path)?;
-        fcntl(&hub, FcntlArg::F_SETPIPE_SZ(4096))?;
+        fcntl(&hub, FcntlArg::F_SETPIPE_SZ(4 * 4096))?;
 
         let mut said = BTreeMap::new();
         let mut sayers = Vec::new();

@@ -78,39 +78,63 @@ impl<'a> Loop<'a> {
         let mut probe = bench.probe().fd(INBOX, inbox).fd(STDIN, stdin).connect()?;
         probe.value("catch_usr1", Fields::new())?;
         probe.send("event_loop", &Fields::new().value(INBOX).value(STDIN))?;
-        let running = Self {
+        let mut running = Self {
             chat,
             probe,
             keyboard: Some(keyboard),
         };
-        running.idle()?;
+        running.idle(None)?;
         Ok(running)
     }
 
-    /// Waits until the loop has told all there is to tell.
-    fn idle(&self) -> Check {
-        self.chat.settle_without_writers(&self.probe.process)
+    /// Waits until the loop has taken all there is and told of it.
+    fn idle(&mut self, door: Option<&Door>) -> Check {
+        let process = &self.probe.process;
+        // A probe that waits for its next call has come back from this one.
+        let returned = || {
+            let call = process.proc().syscall();
+            call.is_some_and(|call| call.number == libc::SYS_recvfrom)
+        };
+        let empty = || door.is_none_or(|door| bytes_in(&door.0) == 0);
+        self.chat.settle_when(process, || empty() || returned())?;
+        let call = process.proc().syscall().map(|call| call.number);
+        let elsewhere = match call {
+            Some(libc::SYS_open | libc::SYS_openat) => Some("it sleeps in open(2)"),
+            Some(libc::SYS_nanosleep | libc::SYS_clock_nanosleep) => Some("it takes naps"),
+            _ => None,
+        };
+        if let Some(got) = elsewhere {
+            return Err(wrong(
+                "event_loop, with nothing to do",
+                "it sleeps in poll(2)",
+                got,
+            ));
+        }
+        if call != Some(libc::SYS_recvfrom) {
+            return Ok(());
+        }
+        let how = match self.probe.receive("event_loop")? {
+            Reply::Value(_) => "it has returned Ok".to_owned(),
+            Reply::Error { text, .. } => format!("it has returned an error: {text}"),
+        };
+        Err(wrong("event_loop, not told to stop", "it goes on", how))
     }
 
-    /// A writer comes, writes and leaves.
-    fn visit(&self, text: &str) -> Check {
-        let mut door = self.chat.door(&self.probe.process)?;
-        door.0.write_all(text.as_bytes())?;
-        self.chat.settle(&self.probe.process, &door)?;
-        drop(door);
-        self.idle()
+    /// A writer comes.
+    fn door(&self) -> Check<Door> {
+        self.chat.door(&self.probe.process)
     }
 
-    /// Ends the loop. What came from the FIFO, with `|` for each `WritersGone`, and from standard
+    /// Ends the loop. What it told of the FIFO, with `|` for each `WritersGone`, and of standard
     /// input, with `$` for each `StdinEnd`.
-    fn end(mut self, case: &str) -> Check<(String, String)> {
-        self.chat.door(&self.probe.process)?.0.write_all(b"!")?;
+    fn end(mut self, mut door: Door) -> Check<(String, String)> {
+        door.0.write_all(b"!")?;
         match self.probe.receive("event_loop")? {
             Reply::Value(told) => {
                 let text = |index| String::from_utf8_lossy(told.get(index)).into_owned();
                 Ok((text(0), text(1)))
             }
-            Reply::Error { text, .. } => Err(wrong(format!("event_loop, {case}"), "Ok", text)),
+            Reply::Error { text, .. } => Err(wrong("event_loop, told to stop", "Ok", text)),
         }
     }
 }
@@ -122,15 +146,20 @@ pub(crate) fn each_leaving_is_told_once(bench: &Bench) -> Check {
     if let Some(keyboard) = &mut running.keyboard {
         keyboard.write_all(b"typed")?;
     }
-    running.idle()?;
+    running.idle(None)?;
     let visits = [(); 3].map(|()| running.chat.line("eve"));
     for visit in &visits {
-        running.visit(visit)?;
+        let mut door = running.door()?;
+        door.0.write_all(visit.as_bytes())?;
+        running.idle(Some(&door))?;
+        drop(door);
+        running.idle(None)?;
     }
     running.keyboard = None;
-    running.idle()?;
+    running.idle(None)?;
 
-    let (inbox, stdin) = running.end("with three writers, one after the other")?;
+    let door = running.door()?;
+    let (inbox, stdin) = running.end(door)?;
     let expected: String = visits.iter().map(|visit| format!("{visit}|")).collect();
     let what = "what event_loop told of the FIFO, WritersGone shown as |, with three writers";
     ensure_eq(what, expected + "!", inbox)?;
@@ -140,20 +169,18 @@ pub(crate) fn each_leaving_is_told_once(bench: &Bench) -> Check {
 
 /// A signal interrupts poll(2), and the loop goes on.
 pub(crate) fn a_signal_does_not_end_the_loop(bench: &Bench) -> Check {
-    let running = Loop::start(bench)?;
+    let mut running = Loop::start(bench)?;
+    let mut door = running.door()?;
     let mut expected = String::new();
     for _ in 0..3 {
         running.probe.process.signal(libc::SIGUSR1)?;
-        running.idle()?;
-        let visit = running.chat.line("eve");
-        expected += &format!("{visit}|");
-        running.visit(&visit)?;
+        running.idle(None)?;
+        let line = running.chat.line("eve");
+        door.0.write_all(line.as_bytes())?;
+        running.idle(Some(&door))?;
+        expected += &line;
     }
-    let case = "with a signal before each of three writers";
-    let (inbox, _) = running.end(case)?;
-    ensure_eq(
-        format!("what event_loop told of the FIFO, {case}"),
-        expected + "!",
-        inbox,
-    )
+    let (inbox, _) = running.end(door)?;
+    let what = "what event_loop told of the FIFO, with a signal before each of three lines";
+    ensure_eq(what, expected + "!", inbox)
 }

@@ -1,9 +1,8 @@
 //! Parts 4 and 5, and the waits of part 6: sleeping without missing anything.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Bench, Check, ensure, wrong};
+use harness::{Bench, Check, Fields, ensure};
 
 use crate::handlers::start_count;
 
@@ -32,50 +31,37 @@ pub(crate) fn wait_for_a_flag_sleeps(bench: &Bench) -> Check {
     )
 }
 
-/// The length of the nap in milliseconds, and the time between two signals.
+/// The length of the nap and the time between two signals, in milliseconds.
 const NAP_MS: u64 = 500;
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY_MS: u64 = 20;
 
 /// A nap under signals lasts its time. It may not end early; one that begins again with every
-/// signal never ends, as the signals only stop with it.
+/// signal never ends, for a timer of the kernel sends them as long as it lasts.
 pub(crate) fn nap_lasts_its_time(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
     let begin = Instant::now();
-    let napper = bench.program(["nap", &NAP_MS.to_string()]).start()?;
-    napper.until_line("napping ")?;
-    let mut n_sent = 0u64;
-    while napper.exit().is_none() {
-        // It may end at this very moment, and then there is nobody to signal.
-        if napper.proc().is_asleep() && napper.signal(libc::SIGUSR1).is_ok() {
-            n_sent += 1;
-        }
-        thread::sleep(EVERY);
-    }
-    let lasted = begin.elapsed();
-    let done = napper.finish()?;
-    done.expect_code(0, "with USR1 every 20 ms")?;
-    // Counted from before its start, so that it cannot seem shorter than it was.
-    ensure(
-        lasted >= Duration::from_millis(NAP_MS),
-        format!("how long `{}` lasted with USR1 every 20 ms", done.command),
-        format!("{NAP_MS} ms or more"),
-        format!("{} ms, its start included", lasted.as_millis()),
+    let told = probe.value(
+        "sleep_under_signals",
+        Fields::new().value(NAP_MS).value(EVERY_MS),
     )?;
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    let told = said
-        .lines()
-        .last()
-        .and_then(|line| line.strip_prefix("interrupted "));
-    match told.and_then(|count| count.parse::<u64>().ok()) {
-        Some(count) if (n_sent.min(1)..=n_sent).contains(&count) => Ok(()),
-        _ => Err(wrong(
-            format!(
-                "what `{}` said of {n_sent} signals in its sleep",
-                done.command
-            ),
-            format!("interrupted 1 to {n_sent} times"),
-            said,
-        )),
-    }
+    // Counted from before its start, so that it cannot seem shorter than it was.
+    let seen_ms = begin.elapsed().as_millis() as u64;
+    let slept_ms = told.parse::<u64>(0).unwrap_or(0).min(seen_ms);
+    let what = format!("sleep_fully for {NAP_MS} ms, with a signal every {EVERY_MS} ms");
+    ensure(
+        slept_ms >= NAP_MS,
+        what.as_str(),
+        format!("{NAP_MS} ms or more"),
+        format!("{slept_ms} ms"),
+    )?;
+    let interruptions = told.parse::<u64>(1).unwrap_or(0);
+    let most = slept_ms / EVERY_MS + 1;
+    ensure(
+        (1..=most).contains(&interruptions),
+        format!("interruptions counted by {what}"),
+        format!("1 to {most}"),
+        interruptions.to_string(),
+    )
 }
 
 /// TERM ends a program that waits for input which never comes. Until then it sleeps.

@@ -97,6 +97,7 @@ pub(crate) fn without_work_the_server_sleeps(bench: &Bench) -> Check {
     client.send(b"once\n")?;
     client.expect(b"once\n", "a client")?;
     let what = "its only client says nothing";
+    server.rests(what)?;
     server
         .process
         .sleeps_soundly(Duration::from_millis(300), what)
@@ -121,11 +122,8 @@ pub(crate) fn a_client_that_never_reads_fills_nothing(bench: &Bench) -> Check {
             format!("{} KiB taken from it, {rss} KiB resident", n_sent / 1024),
         ));
     }
-    server.answers("a client beside one that never reads")?;
-    let what = "one client never reads and nobody else is there";
-    server
-        .process
-        .sleeps_soundly(Duration::from_millis(300), what)
+    server.rests("one client never reads and nobody else is there")?;
+    server.answers("a client beside one that never reads")
 }
 
 fn resident_kib(server: &Server<'_>) -> Option<u64> {

@@ -101,7 +101,14 @@ impl<'a> Peer<'a> {
 
     /// Ends the input: the other end reads end of file.
     pub(crate) fn end_input(&self) -> Check {
-        Ok(shutdown(self.fd.as_raw_fd(), Shutdown::Write)?)
+        match shutdown(self.fd.as_raw_fd(), Shutdown::Write) {
+            Ok(()) => Ok(()),
+            Err(errno) => Err(wrong(
+                "shutdown(2) of a client",
+                "the connection is open until its input has ended",
+                errno.desc(),
+            )),
+        }
     }
 
     /// Sends `bytes` and ends the input, and receives all the while, until the end of the stream.

@@ -10,6 +10,13 @@ use harness::{Bench, Check, Launch, Process, Symptom, ensure, found, wrong};
 
 use crate::peer::Peer;
 
+/// Watched for so many looks, at least.
+const LOOKS: u32 = 100;
+const LOOK: Duration = Duration::from_millis(3);
+
+/// So much CPU time is no way to wait.
+const MAX_CPU: Duration = Duration::from_millis(50);
+
 /// A server that has said where it listens.
 pub(crate) struct Server<'a> {
     bench: &'a Bench,
@@ -77,7 +84,7 @@ impl<'a> Server<'a> {
             }
             looks = if sent == before { looks + 1 } else { 0 };
             // A server that spins never sleeps; then standing still for a while has to do.
-            sent == bytes.len() || (looks > 0 && was_asleep) || looks == 100
+            sent == bytes.len() || (looks > 0 && was_asleep) || looks == 20
         });
         outcome.map(|()| sent)
     }
@@ -91,25 +98,34 @@ impl<'a> Server<'a> {
         client.expect(&line, case)
     }
 
-    /// A busy wait if it uses much CPU time now; `what` says what it waits for. It may look at
-    /// its work now and then, so unlike in a sound sleep wake-ups do not count.
+    /// A busy wait if it uses CPU time while it waits for what `what` says. It may look around now
+    /// and then: unlike in a sound sleep, wake-ups do not count.
+    ///
+    /// On a busy machine a spinning server gets little CPU time in any window. But it is never
+    /// asleep, so it is watched until it has used enough to be sure.
     pub(crate) fn rests(&self, what: &str) -> Check {
-        let window = Duration::from_millis(300);
-        let before = self.process.proc().cpu();
-        thread::sleep(window);
-        // What cannot be read is no evidence.
-        let (Some(before), Some(after)) = (before, self.process.proc().cpu()) else {
-            return Ok(());
+        let proc = self.process.proc();
+        let Some(before) = proc.cpu() else {
+            return Ok(()); // what cannot be read is no evidence
         };
-        let used = after.saturating_sub(before).as_millis();
-        if used < 50 {
-            return Ok(());
+        let used = || {
+            proc.cpu()
+                .map_or(Duration::ZERO, |now| now.saturating_sub(before))
+        };
+        let (mut n_looks, mut n_asleep) = (0, 0);
+        while used() < MAX_CPU {
+            thread::sleep(LOOK);
+            n_looks += 1;
+            n_asleep += u32::from(proc.is_asleep() || self.process.exit().is_some());
+            if n_looks >= LOOKS && 2 * n_asleep > n_looks {
+                return Ok(());
+            }
         }
         Err(found(
             Symptom::BusyWait,
             format!("`{}` does not rest: {what}", self.process.command()),
-            format!("next to no CPU time in {} ms", window.as_millis()),
-            format!("{used} ms of CPU time"),
+            "it sleeps, at next to no CPU time",
+            format!("{} ms of CPU time, seldom asleep", used().as_millis()),
         ))
     }
 

@@ -1,6 +1,7 @@
 //! Live progress: a bar on a terminal, plain lines otherwise.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,19 +13,28 @@ use crate::show;
 /// What the person in front sees while a class is graded.
 pub(crate) struct Progress {
     quiet: bool,
-    bar: Option<ProgressBar>,
+    /// There from the first seat on: before that cargo may be talking.
+    bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let style = "{spinner} {pos}/{len} labs [{bar:30}] {elapsed} eta {eta}  {wide_msg}";
-            let style = ProgressStyle::with_template(style).expect("the template is well formed");
-            let bar = ProgressBar::new(0).with_style(style);
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        Self { quiet, bar }
+        Self {
+            quiet,
+            bar: OnceLock::new(),
+        }
+    }
+
+    fn start_bar(&self, n_seats: usize, n_done_before: usize) {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let style = "{spinner} {pos}/{len} labs [{bar:30}] {elapsed} eta {eta}  {wide_msg}";
+        let style = ProgressStyle::with_template(style).expect("the template is well formed");
+        let bar = ProgressBar::new(n_seats as u64).with_style(style);
+        bar.set_position(n_done_before as u64);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let _ = self.bar.set(bar);
     }
 
     pub(crate) fn show(&self, event: &Event) {
@@ -37,10 +47,7 @@ impl Progress {
                 n_seats,
                 n_done_before,
             } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_length(*n_seats as u64);
-                    bar.set_position(*n_done_before as u64);
-                }
+                self.start_bar(*n_seats, *n_done_before);
                 if *n_done_before > 0 {
                     self.say(&format!(
                         "resuming: {n_done_before} of {n_seats} labs are done"
@@ -48,7 +55,7 @@ impl Progress {
                 }
             }
             Event::SeatStarted { submission, lab } => {
-                if let Some(bar) = &self.bar {
+                if let Some(bar) = self.bar.get() {
                     bar.set_message(format!("{submission} {lab}"));
                 }
             }
@@ -58,7 +65,7 @@ impl Progress {
                 test,
                 outcome,
             } => {
-                if let Some(bar) = &self.bar {
+                if let Some(bar) = self.bar.get() {
                     bar.set_message(format!("{submission} {lab} {test} {outcome}"));
                 }
             }
@@ -69,7 +76,7 @@ impl Progress {
                 score,
                 max_score,
             } => {
-                if let Some(bar) = &self.bar {
+                if let Some(bar) = self.bar.get() {
                     bar.inc(1);
                 } else {
                     let mark = match status {
@@ -83,13 +90,13 @@ impl Progress {
     }
 
     pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }
 
     fn say(&self, text: &str) {
-        match &self.bar {
+        match self.bar.get() {
             _ if self.quiet => {}
             Some(bar) => bar.println(text),
             None => show::status(text),

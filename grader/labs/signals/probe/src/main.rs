@@ -54,6 +54,7 @@ fn main() {
                 .into_iter()
                 .fold(Fields::new(), |all, sig| all.value(sig as c_int)))
         }
+        "sleep_under_signals" => sleep_under_signals(call),
         "storm_on_counts" => storm_on_counts(call),
         "storm_on_self_pipe" => storm_on_self_pipe(call),
         unknown => Err(io::Error::other(format!("no function {unknown}"))),
@@ -89,6 +90,20 @@ fn raise(call: &Call) -> Answer {
         Errno::result(unsafe { libc::raise(call.value(0)) })?;
     }
     Ok(Fields::new())
+}
+
+/// Arguments: how long to sleep and how often to send a signal meanwhile, in milliseconds. Gives
+/// back how long it was, and how many interruptions the function counted.
+fn sleep_under_signals(call: &Call) -> Answer {
+    // SAFETY: the handler does nothing, which is safe at any moment.
+    unsafe { libc::signal(SIGALRM, do_nothing as *const () as libc::sighandler_t) };
+    let time = Duration::from_millis(call.value(0));
+    set_timer(call.value::<i64>(1) * 1000)?;
+    let begin = Instant::now();
+    let interruptions = signals::sleep_fully(time);
+    let slept = begin.elapsed();
+    set_timer(0)?;
+    Ok(Fields::new().value(slept.as_millis()).value(interruptions?))
 }
 
 /// The time between two signals, in microseconds.
