@@ -68,19 +68,25 @@ pub(crate) struct GradeArgs {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --attacks
+  cargo lab verify --attacks --subject fork-bomb --isolation A
   cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
 
-Exit codes: 0 all as known; 1 not; 2 wrong usage.")]
+Exit codes: 0 all as known; 1 not, or an attack was a breach; 2 wrong usage.")]
 pub(crate) struct VerifyArgs {
     /// Verify only this lab (may be given more than once)
     #[arg(long = "lab", value_name = "LAB")]
     pub(crate) labs: Vec<String>,
-    /// Only this subject: reference, stub, or the name of a patch (may be given more than once)
+    /// Only this subject: reference, stub, the name of a patch, or with --attacks the name of an
+    /// attack (may be given more than once)
     #[arg(long = "subject", value_name = "NAME")]
     pub(crate) subjects: Vec<String>,
     /// Run each subject so often
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) repeat: u32,
+    /// Hand in the hostile submissions of grader/attacks instead, and look for a breach
+    #[arg(long, conflicts_with_all = ["labs", "repeat", "tests"])]
+    pub(crate) attacks: bool,
     /// Keep so many threads spinning all the while, to see that nothing depends on a quiet machine
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) busy: usize,

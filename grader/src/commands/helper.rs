@@ -9,6 +9,7 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     match args.next()?.as_str() {
         "__build" => Some(finish(pipeline::build_in_box().map_err(Into::into))),
+        pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
         _ => None,
     }

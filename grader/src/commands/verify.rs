@@ -10,12 +10,16 @@ use model::Outcome;
 use pipeline::{SubjectResult, VerifyOptions};
 
 use crate::cli::VerifyArgs;
+use crate::commands::attacks;
 use crate::commands::grade::{jobs, test_options};
 use crate::course;
 use crate::show::{self, BAD, GOOD, styled};
 
 /// Runs every subject, prints each result as it comes and the matrix at the end.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
+    if args.attacks {
+        return attacks::run(args);
+    }
     let options = VerifyOptions {
         labs: args.labs.clone(),
         subjects: args.subjects.clone(),

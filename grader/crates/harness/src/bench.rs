@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use instruments::Process;
 use instruments::proc::State;
-use model::Limits;
+use model::{Finding, Limits, Symptom};
+use nix::sys::statvfs::statvfs;
 use proptest::prelude::{Rng, RngExt};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -66,6 +67,25 @@ impl Session {
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
         self.seen.lock().expect("no holder of this lock panics")
+    }
+
+    /// What to say of a box whose files leave no room for the test's own. Only a private file
+    /// system can be known to have been filled by the programs in the box.
+    pub(crate) fn is_full(&self) -> Option<Finding> {
+        if !self.level.has_private_root() {
+            return None;
+        }
+        let full = [self.work_dir.as_path(), Path::new("/dev/shm")]
+            .into_iter()
+            .find(|folder| {
+                statvfs(*folder).is_ok_and(|free| free.blocks_free() == 0 || free.files_free() == 0)
+            })?;
+        Some(Finding {
+            symptom: Symptom::Limit,
+            what: format!("a file of the test's own in {}", full.display()),
+            expected: "there is room for it".into(),
+            got: "the programs before it filled the box's file system".into(),
+        })
     }
 
     /// Waits for programs that are on their way out. One that panics has closed its sockets some

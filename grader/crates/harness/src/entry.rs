@@ -127,7 +127,10 @@ fn run(
             session.settle();
             Ended::Found { finding }
         }
-        Ok(Err(Stop::Fault(text))) => Ended::Fault { text },
+        Ok(Err(Stop::Fault(text))) => match session.is_full() {
+            Some(finding) => Ended::Found { finding },
+            None => Ended::Fault { text },
+        },
         Err(_) => Ended::Fault {
             text: format!("the test {} panicked", test.id),
         },

@@ -224,6 +224,19 @@ impl Launch {
 
 impl From<sandbox::SpawnError> for Stop {
     fn from(error: sandbox::SpawnError) -> Self {
+        // Processes of a box are counted on their own: whoever took them all is in there.
+        if let sandbox::SpawnError::Prepare {
+            errno: nix::Error::EAGAIN,
+            ..
+        } = error
+        {
+            return crate::found(
+                model::Symptom::Limit,
+                "starting one more program of this test",
+                "there is room for a process",
+                "the programs before it left so many processes that no more fit in the box",
+            );
+        }
         Self::Fault(format!("starting a program in the box: {error}"))
     }
 }

@@ -8,6 +8,7 @@
 //! This crate knows the disk and starts processes, but it never prints: it tells what happens as
 //! [`Event`]s.
 
+mod attacks;
 mod board;
 mod build;
 mod digest;
@@ -22,6 +23,10 @@ mod seat;
 mod store;
 mod verify;
 
+pub use attacks::{
+    Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
+    CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
+};
 pub use build::{BuildRequest, build_in_box};
 pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};

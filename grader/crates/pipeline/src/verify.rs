@@ -165,7 +165,11 @@ fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
 }
 
 /// The files that a subject hands in.
-fn sources(course: &Course, kit: &Kit, subject: &Subject) -> Result<SourceTree, VerifyError> {
+pub(crate) fn sources(
+    course: &Course,
+    kit: &Kit,
+    subject: &Subject,
+) -> Result<SourceTree, VerifyError> {
     let solution = read_sources(&course.root.join(&kit.lab.dir))?;
     let solution: Sources = solution
         .into_iter()

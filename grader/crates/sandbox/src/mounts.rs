@@ -125,6 +125,11 @@ pub(crate) fn enter_root() -> Result<(), StepError> {
 pub(crate) fn move_in() -> Result<OwnedFd, StepError> {
     let [tmp, shm, queues] = SHARED;
     let trees = [clone_tree(&inside(tmp))?, clone_tree(&inside(shm))?];
+    // The room still sees the machine's files, and a program may leave a link to one of them where
+    // a test will read or write. In here, unlike in the cell, links lead nowhere.
+    for tree in &trees {
+        set_attributes(tree, NO_LINKS, false)?;
+    }
     let queue_tree = clone_tree(&inside(queues))?;
     umount2(ROOT, MntFlags::MNT_DETACH).at("unmount the root")?;
     for (tree, place) in trees.iter().zip([tmp, shm]) {
@@ -242,14 +247,22 @@ fn clone_tree(path: &Path) -> Result<OwnedFd, StepError> {
 /// Takes set-uid bits and devices away from a mount, and writing too if `read_only`; from those
 /// below it too if `recursive`.
 fn restrict(tree: &OwnedFd, recursive: bool, read_only: bool) -> Result<(), StepError> {
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     let no_writes = if read_only {
         libc::MOUNT_ATTR_RDONLY
     } else {
         0
     };
+    let attributes = no_writes | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    set_attributes(tree, attributes, recursive)
+}
+
+/// `MOUNT_ATTR_NOSYMFOLLOW`
+const NO_LINKS: u64 = 0x0020_0000;
+
+fn set_attributes(tree: &OwnedFd, attributes: u64, recursive: bool) -> Result<(), StepError> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     let attributes = libc::mount_attr {
-        attr_set: no_writes | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        attr_set: attributes,
         attr_clr: 0,
         propagation: 0,
         userns_fd: 0,

@@ -32,6 +32,20 @@ pub(crate) fn enter_room() -> Result<(), StepError> {
     Errno::result(result).at("set the host name").map(drop)
 }
 
+/// Bounds the System V objects of the calling process's IPC namespace. They outlive their
+/// processes and no limit of a process counts them. Where the kernel or a container does not let
+/// us, a control group has to do.
+pub(crate) fn bound_system_v(shared_bytes: u64) {
+    let pages = (shared_bytes / 4096).to_string();
+    for (setting, value) in [
+        ("shmall", pages.as_str()),
+        ("msgmni", "64"),
+        ("sem", "250 8000 100 64"),
+    ] {
+        let _ = std::fs::write(format!("/proc/sys/kernel/{setting}"), value);
+    }
+}
+
 /// Makes `uid` and `gid` known in the user namespace of `process` (a folder of `/proc`): the user
 /// as `inner_uid`, the group likewise if the two differ from what they are outside.
 pub(crate) fn map_ids(process: &str, inner_uid: u32, uid: u32, gid: u32) -> Result<(), StepError> {

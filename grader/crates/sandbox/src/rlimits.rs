@@ -33,6 +33,10 @@ impl Default for Rlimits {
 /// The kernel's default; the caller's shell must not decide how deep a submission can recurse.
 const STACK_BYTES: u64 = 8 << 20;
 
+/// Signals may wait here for processes of the box. They count against the user outside, too, who
+/// has a few thousand for everything: one box must not leave the others without.
+const QUEUED_SIGNALS: u64 = 1024;
+
 /// One limit as it travels to the spawn server.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Limit {
@@ -94,6 +98,7 @@ pub(crate) fn of_command(
     let mut all = vec![
         both(Resource::RLIMIT_CORE, 0),
         both(Resource::RLIMIT_STACK, STACK_BYTES),
+        both(Resource::RLIMIT_SIGPENDING, QUEUED_SIGNALS),
         both(Resource::RLIMIT_AS, limits.memory),
         Limit::new(
             Resource::RLIMIT_CPU,

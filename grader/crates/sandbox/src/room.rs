@@ -44,6 +44,7 @@ pub(crate) fn open(spec: &BoxSpec, with_cgroup: bool) -> Result<Room, StepError>
         (Uid::effective().as_raw(), Gid::effective().as_raw())
     };
     namespaces::enter_room()?;
+    namespaces::bound_system_v(spec.shm_bytes);
     let cgroup = if with_cgroup {
         Some(Cgroup::create(spec)?)
     } else {

@@ -14,6 +14,21 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(300);
 
 pub(crate) fn a_later_program_holds_no_end_of_the_pipe(bench: &Bench) -> Check {
     let mut probe = bench.probe().connect()?;
+    // Seen from outside, not only told by the process that it is about.
+    let ends = probe.value("hold_pipe", Fields::new())?;
+    let ends = [0, 1].map(|index| {
+        let end = probe.process.proc().fd(ends.parse(index).unwrap_or(-1));
+        end.map_or("closed".to_owned(), |end| {
+            format!("{}, close-on-exec: {}", end.target, end.is_close_on_exec())
+        })
+    });
+    ensure(
+        ends[0] == ends[1] && ends[0].starts_with("pipe:") && ends[0].ends_with("true"),
+        "the two descriptors that make_pipe() returned",
+        "both ends of one pipe, close-on-exec",
+        ends.join(" and "),
+    )?;
+
     let ended = probe.value("make_pipe", Fields::new())?;
     ensure_eq(
         "make_pipe(), start another program, drop the write end: has the read end hung up?",
@@ -29,7 +44,11 @@ pub(crate) fn a_writer_whose_reader_has_gone_ends_with_an_error(bench: &Bench) -
         .stdout(Output::Fd(writer.into()))
         .start()?;
     bench.until(|| ends::bytes_waiting(&reader) >= 100 || producer.exit().is_some());
-    let _ = reader.read(&mut [0; 100])?;
+    ensure_eq(
+        "bytes that a reader found in the pipe",
+        100,
+        reader.read(&mut [0; 100])?,
+    )?;
     drop(reader);
     let done = producer.finish()?;
     let case = "whose reader takes 100 bytes and goes away";
@@ -83,6 +102,12 @@ pub(crate) fn bytes_arrive_unchanged_however_they_are_cut(bench: &Bench) -> Chec
 }
 
 pub(crate) fn an_idle_reader_sleeps(bench: &Bench) -> Check {
-    let cat = bench.program(["cat"]).stdin(Input::Pipe).start()?;
-    cat.sleeps_soundly(WINDOW, "because its input is open and empty")
+    let mut cat = bench.program(["cat"]).stdin(Input::Pipe).start()?;
+    cat.sleeps_soundly(WINDOW, "because its input is open and empty")?;
+    // Anybody can sleep: it has to be the sleep of a reader.
+    let text = bench.name("awake");
+    cat.feed(text.as_bytes())?;
+    cat.close_stdin();
+    cat.finish()?
+        .expect_stdout(text.as_bytes(), "once there is something to read")
 }

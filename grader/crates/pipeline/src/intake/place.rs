@@ -49,8 +49,17 @@ impl Place {
     }
 }
 
+/// Longest path, in bytes: what Linux takes. Archives may hold names of many megabytes.
+const MAX_PATH: usize = 4096;
+
 /// The path as given, if it is a harmless one.
 pub(super) fn clean(path: &[u8]) -> Result<String, Refusal> {
+    if path.len() > MAX_PATH {
+        let start = String::from_utf8_lossy(&path[..40]);
+        return Err(Refusal(format!(
+            "the path that starts with {start:?} is longer than {MAX_PATH} bytes"
+        )));
+    }
     let shown = String::from_utf8_lossy(path).into_owned();
     let refuse = |why: &str| Err(Refusal(format!("the path {shown:?} {why}")));
     let Ok(text) = std::str::from_utf8(path) else {

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::process::{Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,6 +16,7 @@ use probe::{Answer, Call, Fields, serve};
 
 fn main() {
     serve(|call| match call.name() {
+        "hold_pipe" => hold_pipe(),
         "make_pipe" => make_pipe_and_start_a_program(),
         "write_records" => write_records(call),
         "spawn_stage" => spawn_stage(call),
@@ -23,6 +24,14 @@ fn main() {
         "run_pipeline" => run_pipeline(call),
         unknown => Err(io::Error::other(format!("no function {unknown}"))),
     })
+}
+
+/// Makes a pipe that stays open, and gives back the numbers of its ends.
+fn hold_pipe() -> Answer {
+    let (reader, writer) = pipes::make_pipe()?;
+    Ok(Fields::new()
+        .value(reader.into_raw_fd())
+        .value(writer.into_raw_fd()))
 }
 
 /// Makes a pipe, starts a program, drops the write end: whether a reader sees the end of the file

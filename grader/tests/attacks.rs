@@ -1,0 +1,214 @@
+//! Hostile submissions hold, are judged as they deserve, and leave the rest of a class alone.
+//!
+//! A few of each kind run here; all of them with `cargo lab verify --attacks`. What they reach for
+//! is laid out by the grader itself, and the last test shows that it would be seen to be reached.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("grader/ is in the repository")
+}
+
+fn attack(names: &[&str], more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grader"));
+    command.args(["verify", "--attacks"]).args(more);
+    for name in names {
+        command.args(["--subject", name]);
+    }
+    command.current_dir(root()).output().expect("it starts")
+}
+
+fn said(output: &Output) -> String {
+    let words = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&words).into_owned()
+}
+
+/// One of each kind, none of which takes long.
+const FEW: [&str; 9] = [
+    "archive-symlink",
+    "confused-writer",
+    "fork-bomb",
+    "forged-record",
+    "hostile-diagnostics",
+    "include-str",
+    "nested-parentheses",
+    "posix-leftovers",
+    "read-secrets",
+];
+
+#[test]
+fn a_few_attacks_of_each_kind_hold() {
+    let output = attack(&FEW, &[]);
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    for name in FEW {
+        assert!(
+            said.lines()
+                .any(|line| line.contains(name) && line.contains("held")),
+            "{name} is not told about:\n{said}"
+        );
+    }
+}
+
+#[test]
+fn without_a_box_every_control_is_seen_to_succeed() {
+    let output = attack(
+        &[
+            "include-str",
+            "kill-a-bystander",
+            "posix-leftovers",
+            "read-secrets",
+        ],
+        &["--i-trust-this-code"],
+    );
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("0 held, 4 breached"), "{said}");
+    assert!(said.contains("0 left behind"), "{said}");
+}
+
+#[test]
+fn an_attack_that_nobody_wrote_is_an_error() {
+    let output = attack(&["no-such-attack"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("no attack is called no-such-attack"));
+}
+
+/// A class of these attacks and two honest submissions of the pipes lab.
+fn class(folder: &Path, attacks: &[&str]) -> PathBuf {
+    let class = folder.join("submissions");
+    let names: Vec<String> = attacks.iter().map(|name| (*name).to_owned()).collect();
+    std::fs::create_dir(&class).expect("the course and the disk are in order");
+    pipeline::hand_in(
+        &pipeline::Course::open(root()).expect("the course and the disk are in order"),
+        &names,
+        &class,
+    )
+    .expect("the course and the disk are in order");
+    for name in ["honest-one", "honest-two"] {
+        let labs = authoring::lab::discover(root()).expect("the course and the disk are in order");
+        let lab = labs
+            .iter()
+            .find(|lab| lab.name == "pipes")
+            .expect("the course and the disk are in order");
+        let sources = authoring::student::complete(
+            lab,
+            &lab.sources(root())
+                .expect("the course and the disk are in order"),
+        )
+        .expect("the course and the disk are in order");
+        let src = class.join(name).join("pipes/src");
+        std::fs::create_dir_all(&src).expect("the course and the disk are in order");
+        std::fs::write(src.join("lib.rs"), &sources["src/lib.rs"])
+            .expect("the course and the disk are in order");
+    }
+    class
+}
+
+/// Grades a class and returns its results.
+fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_grader"))
+        .args(["grade", "--lab", "pipes", "--quiet"])
+        .args(more)
+        .arg(class)
+        .arg("--run")
+        .arg(run)
+        .current_dir(root())
+        .output()
+        .expect("the course and the disk are in order");
+    assert!(output.status.success(), "{}", said(&output));
+    let results = std::fs::read(run.join("results.json")).expect("there are results");
+    serde_json::from_slice(&results).expect("they are JSON")
+}
+
+/// The honest pass so many tests and fail none, and nobody's words can steer whoever reads them.
+fn check_class(results: &Value, run: &Path, n_tests: usize) {
+    let submissions = results["submissions"].as_array().expect("a list");
+    let honest: Vec<&Value> = submissions
+        .iter()
+        .filter(|it| it["id"].as_str().expect("a text").starts_with("honest"))
+        .collect();
+    assert!(!honest.is_empty(), "{results:#}");
+    for submission in honest {
+        let tests = submission["labs"][0]["tests"].as_array().expect("a list");
+        assert!(tests.len() >= n_tests, "{submission:#}");
+        for test in tests {
+            assert_eq!(test["outcome"], "pass", "{test:#}");
+        }
+    }
+    let mut reports = vec![run.join("report.html"), run.join("grades.csv")];
+    let feedback =
+        std::fs::read_dir(run.join("feedback")).expect("the course and the disk are in order");
+    reports
+        .extend(feedback.map(|entry| entry.expect("the course and the disk are in order").path()));
+    for report in reports {
+        let text = std::fs::read_to_string(&report).expect("the course and the disk are in order");
+        let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+        assert!(!text.contains(steers), "control characters in {report:?}");
+        // In Markdown, a block of code may quote what it likes, and has to be one.
+        let mut in_code = false;
+        for line in text.lines() {
+            in_code ^= line.trim_start().starts_with("```");
+            let is_script = line.contains("<script>alert");
+            assert!(!is_script || in_code, "a script in {report:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_class_full_of_attacks_leaves_honest_marks_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let attacks = [
+        "archive-device",
+        "archive-gzip-bomb",
+        "daemon",
+        "disk-flood",
+        "escape-codes",
+        "forged-fault",
+        "hostile-diagnostics",
+        "kill-everybody",
+        "nested-parentheses",
+        "process-hog",
+        "shared-memory-flood",
+        "signal-queue-flood",
+    ];
+    let class = class(folder.path(), &attacks);
+    let run = folder.path().join("run");
+    // Of the attacks, the tests they were made for; the honest would take the others as well.
+    let tests = [
+        "--test",
+        "an_end_inside_a_record_is_bad_data",
+        "--test",
+        "the_longest_record_fits_and_a_longer_one_writes_nothing",
+    ];
+    check_class(&graded(&class, &run, &tests), &run, 2);
+}
+
+/// Takes many minutes: `cargo test -p grader --test attacks -- --ignored`.
+#[test]
+#[ignore = "the whole corpus with the whole rubric"]
+fn the_whole_corpus_as_one_class_leaves_honest_marks_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let class = class(folder.path(), &[]);
+    let run = folder.path().join("run");
+    check_class(&graded(&class, &run, &[]), &run, 20);
+}
+
+#[test]
+fn every_attack_proves_a_promise_of_the_threat_model() {
+    let page = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let folders = std::fs::read_dir(root().join("grader/attacks")).unwrap();
+    let names = folders
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap());
+    let unnamed: Vec<String> = names
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(unnamed.is_empty(), "not in the threat model: {unnamed:?}");
+}
