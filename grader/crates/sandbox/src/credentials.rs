@@ -63,9 +63,7 @@ impl Identity {
     pub(crate) fn drop_capabilities(self) -> nix::Result<()> {
         match self {
             Self::Same => Ok(()),
-            Self::Unprivileged | Self::Spare(_) => {
-                set_capabilities(&[Capabilities::default(); 2])
-            }
+            Self::Unprivileged | Self::Spare(_) => set_capabilities(&[Capabilities::default(); 2]),
         }
     }
 }

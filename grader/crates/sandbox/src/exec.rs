@@ -91,11 +91,7 @@ impl Program {
 }
 
 /// Starts a program and returns once it executes. The caller must have one thread.
-pub(crate) fn start(
-    spawn: Spawn,
-    fds: Vec<OwnedFd>,
-    identity: Identity,
-) -> Result<Pid, Failure> {
+pub(crate) fn start(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> Result<Pid, Failure> {
     let program = Program::new(spawn, fds, identity).at(Stage::Request)?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
         .map(|(reader, writer)| (File::from(reader), writer))
@@ -185,10 +181,7 @@ fn execute(
     for limit in &program.rlimits {
         limit.apply().at(Stage::Limits)?;
     }
-    program
-        .identity
-        .drop_capabilities()
-        .at(Stage::Privileges)?;
+    program.identity.drop_capabilities().at(Stage::Privileges)?;
     block_exactly(&program.blocked).at(Stage::Signals)?;
     execve(&program.argv[0], &program.argv, &program.env).at(Stage::Exec)
 }

@@ -27,7 +27,10 @@ pub(crate) struct Fence {
 
 impl Fence {
     pub(crate) fn new(spec: &BoxSpec, work_dir: PathBuf, spare: Option<u32>) -> Self {
-        let (writable, readable) = spec.binds.iter().partition::<Vec<_>, _>(|bind| bind.writable);
+        let (writable, readable) = spec
+            .binds
+            .iter()
+            .partition::<Vec<_>, _>(|bind| bind.writable);
         let sources = |binds: Vec<&crate::Bind>| binds.iter().map(|it| it.source.clone()).collect();
         Self {
             work_dir,
@@ -64,10 +67,7 @@ pub(crate) fn reach(spec: &BoxSpec) -> Result<(), StepError> {
                 true => fs::read_dir(&bind.source).map(drop),
                 false => fs::File::open(&bind.source).map(drop),
             })
-            .at(format!(
-                "reach {} as the box's user",
-                bind.source.display()
-            ))?;
+            .at(format!("reach {} as the box's user", bind.source.display()))?;
     }
     Ok(())
 }

@@ -132,10 +132,11 @@ pub(crate) fn ipc_objects(queues: &Path) -> BTreeMap<Object, Owner> {
                 let at = names.iter().position(|its| *its == name)?;
                 line.get(at)?.parse().ok()
             };
-            let pid_or_id = |name| field(name).and_then(|number| i32::try_from(number).ok());
+            let pid = |name| field(name).and_then(|number| i32::try_from(number).ok());
+            let id = line.get(1).and_then(|id| id.parse().ok());
             let uid = field("uid").and_then(|number| u32::try_from(number).ok());
-            if let (Some(id), Some(uid)) = (pid_or_id(&format!("{file}id")), uid) {
-                let creator = pid_or_id("cpid");
+            if let (Some(id), Some(uid)) = (id, uid) {
+                let creator = pid("cpid");
                 objects.insert(object(id), Owner { uid, creator });
             }
         }

@@ -45,9 +45,11 @@ impl Level {
     pub fn not_promised(self) -> &'static [&'static str] {
         const MEMORY: &str =
             "memory is limited for each process, not for all processes of a program together";
-        const PROC: &str = "programs have no /proc: /proc/self, current_exe and /dev/fd are missing";
+        const PROC: &str =
+            "programs have no /proc: /proc/self, current_exe and /dev/fd are missing";
         const NAMES: &str = "programs see the names and command lines of the machine's processes";
-        const NETWORK: &str = "programs reach whatever network the machine has, by TCP, UDP and others";
+        const NETWORK: &str =
+            "programs reach whatever network the machine has, by TCP, UDP and others";
         const IPC: &str = "names of shared memory, semaphores, queues and ports are the machine's: \
                            others may have taken them";
         const SOCKETS: &str = "before Linux 7.1, programs can connect to Unix sockets that their \
@@ -62,13 +64,23 @@ impl Level {
         const FORKS: &str = "your own processes count against the limit on processes, so one \
                              program's fork bomb can fail another's fork";
         const EVERYBODY: &str = "kill(-1, …) is refused instead of reaching the box's programs";
+        const MODES: &str = "programs cannot change the mode of any file, not even of their own";
         match self {
             Self::A => &[],
             Self::B => &[MEMORY],
             Self::C => &[MEMORY, PROC],
             Self::D => &[MEMORY, NAMES, NETWORK, IPC, SOCKETS, DISK],
             Self::E => &[
-                MEMORY, NAMES, NETWORK, IPC, OWN_IPC, OWN_SOCKETS, DISK, FORKS, EVERYBODY,
+                MEMORY,
+                NAMES,
+                NETWORK,
+                IPC,
+                OWN_IPC,
+                OWN_SOCKETS,
+                DISK,
+                FORKS,
+                EVERYBODY,
+                MODES,
             ],
             Self::None => &["anything"],
         }

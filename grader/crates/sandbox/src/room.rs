@@ -139,7 +139,9 @@ pub(crate) fn open_spare(spec: &BoxSpec) -> Result<Room, StepError> {
 pub(crate) fn open_own(spec: &BoxSpec) -> Result<Room, StepError> {
     if Uid::effective().is_root() {
         // The kernel limits neither how many processes root has nor what its uid opens.
-        return Err(fence::only_for("fence root in with nothing but its own uid"));
+        return Err(fence::only_for(
+            "fence root in with nothing but its own uid",
+        ));
     }
     fence::reach(spec)?;
     let traces = Traces::Since(Era::enter()?);

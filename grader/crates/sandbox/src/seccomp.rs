@@ -100,8 +100,8 @@ const X32_BIT: u32 = 0x4000_0000;
 /// What has to be refused besides where programs share the PID namespace with others.
 #[derive(Debug)]
 pub(crate) struct Fenced {
-    /// A process of the same user that programs could signal but must not: Landlock lets them,
-    /// because it is behind the fence with them.
+    /// Given where programs are of the grader's own user: a process of that user that they could
+    /// signal but must not. Landlock lets them, because it is behind the fence with them.
     pub(crate) protected: Option<Pid>,
     /// Whether message queues work. Without a mounted file system for them, Landlock refuses to
     /// open a queue after the kernel has made it, and nobody could find it again.
@@ -141,6 +141,9 @@ fn compile(fenced: Option<&Fenced>) -> Result<[BpfProgram; 3], BackendError> {
         refuse_scheduling_others(&mut rules)?;
         if let Some(pid) = fenced.protected {
             refuse_signals_to(pid, &mut rules)?;
+            for call in MODES {
+                rules.insert(call, Vec::new());
+            }
         }
     }
     // The flags of clone3 are in memory, out of a filter's sight. ENOSYS makes every libc fall
@@ -179,6 +182,29 @@ fn refuse_scheduling_others(rules: &mut Rules) -> Result<(), BackendError> {
 }
 const IOPRIO_WHO_USER: u64 = 3;
 
+/// Modes, access lists and owners of files, which Landlock leaves to whoever owns them: refused
+/// where that is everything that the grader's user has.
+const MODES: [c_long; 16] = [
+    libc::SYS_chmod,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    SYS_SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SYS_REMOVEXATTRAT,
+];
+const SYS_SETXATTRAT: c_long = 463;
+const SYS_REMOVEXATTRAT: c_long = 466;
+
 const F_SETOWN_EX: i32 = 15;
 const FIOSETOWN: u64 = 0x8901;
 const SIOCSPGRP: u64 = 0x8902;
@@ -203,12 +229,18 @@ fn refuse_signals_to(pid: Pid, rules: &mut Rules) -> Result<(), BackendError> {
     for owner in [process, group] {
         let sets_owner = condition(1, SeccompCmpOp::Eq, bits(libc::F_SETOWN))?;
         let to_it = condition(2, SeccompCmpOp::Eq, owner)?;
-        refuse(libc::SYS_fcntl, vec![SeccompRule::new(vec![sets_owner, to_it])?]);
+        refuse(
+            libc::SYS_fcntl,
+            vec![SeccompRule::new(vec![sets_owner, to_it])?],
+        );
     }
     let in_memory = argument(1, SeccompCmpOp::Eq, bits(F_SETOWN_EX))?;
     refuse(libc::SYS_fcntl, vec![in_memory]);
     for request in [FIOSETOWN, SIOCSPGRP] {
-        refuse(libc::SYS_ioctl, vec![argument(1, SeccompCmpOp::Eq, request)?]);
+        refuse(
+            libc::SYS_ioctl,
+            vec![argument(1, SeccompCmpOp::Eq, request)?],
+        );
     }
     Ok(())
 }
@@ -250,10 +282,7 @@ fn condition(
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, value)
 }
 
-fn filter(
-    rules: Rules,
-    errno: i32,
-) -> Result<BpfProgram, BackendError> {
+fn filter(rules: Rules, errno: i32) -> Result<BpfProgram, BackendError> {
     let refuse = SeccompAction::Errno(errno.cast_unsigned());
     let arch = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()

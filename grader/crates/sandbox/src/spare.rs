@@ -68,8 +68,9 @@ fn lock(locks: &File, uid: u32) -> nix::Result<bool> {
         l_pid: 0,
     };
     // SAFETY: the descriptor is open, and the call reads one `flock`, which outlives it.
-    match Errno::result(unsafe { libc::fcntl(locks.as_raw_fd(), libc::F_OFD_SETLK, &raw const byte) })
-    {
+    match Errno::result(unsafe {
+        libc::fcntl(locks.as_raw_fd(), libc::F_OFD_SETLK, &raw const byte)
+    }) {
         Ok(_) => Ok(true),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
         Err(errno) => Err(errno),

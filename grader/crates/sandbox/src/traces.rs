@@ -72,7 +72,8 @@ impl Era {
     /// Begins one, or joins the one that there is.
     pub(crate) fn enter() -> Result<Self, StepError> {
         let uid = Uid::effective().as_raw();
-        let path = std::env::temp_dir().join(format!("ipc-box-{uid}.lock"));
+        // Not where TMPDIR says: all boxes of a user must meet here.
+        let path = Path::new("/tmp").join(format!("ipc-box-{uid}.lock"));
         let step = format!("open {}", path.display());
         let mut file = File::options()
             .read(true)
@@ -112,7 +113,8 @@ impl Era {
     }
 
     fn is_ours(&self, object: &Object, owner: &Owner, room: i32) -> bool {
-        let is_foreign = |pid: i32| pid != room && Path::new("/proc").join(pid.to_string()).exists();
+        let is_foreign =
+            |pid: i32| pid != room && Path::new("/proc").join(pid.to_string()).exists();
         Uid::current().as_raw() == owner.uid
             && !self.before.contains(object)
             && !owner.creator.is_some_and(is_foreign)
@@ -127,7 +129,10 @@ fn is_used(path: &Path, room: i32) -> bool {
         .filter(|process| process.file_name() != *room.to_string())
         .any(|process| {
             let folder = process.path();
-            let mut fds = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
+            let mut fds = fs::read_dir(folder.join("fd"))
+                .into_iter()
+                .flatten()
+                .flatten();
             let maps = fs::read(folder.join("maps")).unwrap_or_default();
             fds.any(|fd| fs::read_link(fd.path()).is_ok_and(|file| file == path))
                 || String::from_utf8_lossy(&maps)
