@@ -126,7 +126,10 @@ pub(crate) fn open_spare(spec: &BoxSpec) -> Result<Room, StepError> {
         traces: Traces::OfUser(uid),
         uid_lock: Some(uid_lock),
     };
-    let room = open_fence(duty)?;
+    let room = open_fence(duty).inspect_err(|_| {
+        // It is still root's, so the guardian cannot do it.
+        let _ = std::fs::remove_dir(&fence.work_dir);
+    })?;
     // Only now: the spawn server, which is root, has entered it while it could.
     chown(&fence.work_dir, owner.0, owner.1).at("hand over the work folder")?;
     credentials::act_as(uid)?;
