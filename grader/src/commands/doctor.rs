@@ -3,23 +3,34 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use sandbox::Level;
 
-use crate::isolation;
 use crate::show::{self, GOOD, styled};
 
-/// Prints the isolation rung and why no better one is to be had.
+/// Prints which isolation rungs work here, and what the best of them does not promise.
 pub(crate) fn run() -> Result<ExitCode> {
-    let (level, refusals) = sandbox::best_level(&std::env::current_exe()?);
-    show::line(format_args!(
-        "isolation: {} ({})",
-        styled(GOOD, level),
-        level.describe()
-    ));
-    for refusal in &refusals {
-        show::line(format_args!(
-            "not available: {}",
-            isolation::describe(refusal).trim_start()
-        ));
+    let helper = std::env::current_exe()?;
+    let mut best = None;
+    for level in Level::ISOLATING {
+        match sandbox::try_level(&helper, level) {
+            Ok(()) => {
+                best = best.or(Some(level));
+                show::line(format_args!(
+                    "isolation {}: works ({})",
+                    styled(GOOD, level),
+                    level.describe()
+                ));
+            }
+            Err(refusal) => show::line(format_args!(
+                "isolation {level}: not available: {}",
+                refusal.reason
+            )),
+        }
+    }
+    let chosen = best.unwrap_or(Level::None);
+    show::line(format_args!("submissions run on {chosen}"));
+    for missing in chosen.not_promised() {
+        show::line(format_args!("  not promised: {missing}"));
     }
     Ok(ExitCode::SUCCESS)
 }

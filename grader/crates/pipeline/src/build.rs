@@ -90,6 +90,12 @@ fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
             ["--crate-name", crate_name, "--crate-type", crate_type, file].map(str::to_owned),
         );
         step.extend(["-o".to_owned(), format!("{output}/{out}")]);
+        // Not every rung has a /proc, where rustc and the linker that comes with it would find out
+        // where they are.
+        step.push(format!("--sysroot={sysroot}"));
+        if level == Level::C {
+            step.push("-Clinker-features=-lld".to_owned());
+        }
         step.extend(["-L".to_owned(), format!("dependency={deps}")]);
         step.extend(FLAGS.map(str::to_owned));
         step.extend(
@@ -227,6 +233,11 @@ fn compile(sandbox: &Sandbox, step: &[String], cwd: &Path) -> Result<Option<Stri
         ("LANG".into(), "C.UTF-8".into()),
         ("TMPDIR".into(), sandbox.work_dir().into()),
     ];
+    // Without a /proc, the loader cannot find rustc's libraries beside it.
+    if let Some(toolchain) = Path::new(program).ancestors().nth(2) {
+        let libraries = toolchain.join("lib").into_os_string();
+        command.env.push(("LD_LIBRARY_PATH".into(), libraries));
+    }
     let stdin = null.try_clone().map_err(fault)?;
     command.fds = vec![(stdin.into(), 0), (null.into(), 1), (writer.into(), 2)];
     let child = sandbox

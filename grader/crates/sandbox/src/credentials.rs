@@ -21,17 +21,91 @@ pub(crate) fn leave_groups() -> Result<(), StepError> {
 /// Becomes [`BOX_UID`] with all capabilities that root has.
 pub(crate) fn give_up_root() -> Result<(), StepError> {
     let step = "change to the box's uid";
-    let mut capabilities = get_capabilities().at(step)?;
     prctl::set_keepcaps(true).at(step)?;
     let (uid, gid) = (Uid::from_raw(BOX_UID), Gid::from_raw(BOX_UID));
     setresgid(gid, gid, gid).at(step)?;
     setresuid(uid, uid, uid).at(step)?;
-    // Leaving uid 0 emptied the effective set; the permitted one was kept.
+    take_back_capabilities()
+}
+
+/// Leaving uid 0 emptied the effective set, but the permitted one was kept.
+pub(crate) fn take_back_capabilities() -> Result<(), StepError> {
+    let step = "keep root's capabilities";
+    let mut capabilities = get_capabilities().at(step)?;
     for half in &mut capabilities {
         half.effective = half.permitted;
         half.inheritable = 0;
     }
     set_capabilities(&capabilities).at(step)
+}
+
+/// Who a program becomes between fork and exec.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Identity {
+    /// The spawn server itself, with whatever it may do.
+    Same,
+    /// The spawn server's user, without capabilities.
+    Unprivileged,
+    /// This user and group, without capabilities.
+    Spare(u32),
+}
+
+impl Identity {
+    /// Becomes the user: before the work folder is entered, which may be closed to others.
+    pub(crate) fn change_user(self) -> nix::Result<()> {
+        match self {
+            Self::Same | Self::Unprivileged => Ok(()),
+            Self::Spare(uid) => become_wholly(uid),
+        }
+    }
+
+    /// Drops every capability, where that is part of it.
+    pub(crate) fn drop_capabilities(self) -> nix::Result<()> {
+        match self {
+            Self::Same => Ok(()),
+            Self::Unprivileged | Self::Spare(_) => set_capabilities(&[Capabilities::default(); 2]),
+        }
+    }
+}
+
+/// Becomes this user and group for good.
+pub(crate) fn become_wholly(uid: u32) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)
+}
+
+/// Acts as this user and group from now on, without capabilities until
+/// [`take_back_capabilities`].
+///
+/// The real and the saved id remain root's. So whatever the calling process makes belongs to that
+/// user, and `/proc` shows it what the user's processes do; but those may neither signal nor
+/// trace it, nor does it count among them for `RLIMIT_NPROC`.
+pub(crate) fn act_as(uid: u32) -> Result<(), StepError> {
+    let step = "act as the box's uid";
+    let root = (Uid::from_raw(0), Gid::from_raw(0));
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    setresgid(root.1, gid, root.1).at(step)?;
+    setresuid(root.0, uid, root.0).at(step)?;
+    // Or else our own folder in /proc would be root's.
+    prctl::set_dumpable(true).at(step)
+}
+
+/// Fails unless root may do what it takes to run programs as somebody else: containers can take
+/// that away.
+pub(crate) fn may_become_others() -> Result<(), StepError> {
+    let effective = get_capabilities().at("read the capabilities")?[0].effective;
+    for (number, name) in [
+        (0, "CAP_CHOWN"),
+        (5, "CAP_KILL"),
+        (6, "CAP_SETGID"),
+        (7, "CAP_SETUID"),
+    ] {
+        if effective & (1 << number) == 0 {
+            return Err(Errno::EPERM).at(format!("use a spare uid without {name}"));
+        }
+    }
+    Ok(())
 }
 
 /// Becomes the user that the cell's id maps know. Capabilities in the cell's user namespace stay:
@@ -56,11 +130,6 @@ pub(crate) fn forbid_new_privileges() -> Result<(), StepError> {
         }
     }
     Ok(())
-}
-
-/// Drops every capability.
-pub(crate) fn drop_capabilities() -> nix::Result<()> {
-    set_capabilities(&[Capabilities::default(); 2])
 }
 
 /// The lower and the upper 32 capabilities, as `capset` takes them.

@@ -16,7 +16,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chdir, execve, fork, pipe2, setsid};
 use serde::{Deserialize, Serialize};
 
-use crate::credentials;
+use crate::credentials::Identity;
 use crate::rlimits::Limit;
 use crate::wire::Spawn;
 
@@ -64,11 +64,11 @@ struct Program {
     umask: Mode,
     ignored: Vec<i32>,
     blocked: Vec<i32>,
-    keeps_privileges: bool,
+    identity: Identity,
 }
 
 impl Program {
-    fn new(spawn: Spawn, fds: Vec<OwnedFd>, keeps_privileges: bool) -> nix::Result<Self> {
+    fn new(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> nix::Result<Self> {
         let c_string = |text: OsString| CString::new(text.into_vec()).map_err(|_| Errno::EINVAL);
         let c_strings = |texts: Vec<OsString>| -> nix::Result<Vec<CString>> {
             texts.into_iter().map(c_string).collect()
@@ -85,18 +85,14 @@ impl Program {
             umask: Mode::from_bits_truncate(spawn.umask),
             ignored: spawn.ignored,
             blocked: spawn.blocked,
-            keeps_privileges,
+            identity,
         })
     }
 }
 
 /// Starts a program and returns once it executes. The caller must have one thread.
-pub(crate) fn start(
-    spawn: Spawn,
-    fds: Vec<OwnedFd>,
-    keeps_privileges: bool,
-) -> Result<Pid, Failure> {
-    let program = Program::new(spawn, fds, keeps_privileges).at(Stage::Request)?;
+pub(crate) fn start(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> Result<Pid, Failure> {
+    let program = Program::new(spawn, fds, identity).at(Stage::Request)?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
         .map(|(reader, writer)| (File::from(reader), writer))
         .at(Stage::Fork)?;
@@ -178,15 +174,14 @@ fn execute(
     ignore_signals(&program.ignored).at(Stage::Signals)?;
     place_descriptors(&program.fds, lifted).at(Stage::Descriptors)?;
     umask(program.umask);
+    program.identity.change_user().at(Stage::Privileges)?;
     if let Some(cwd) = &program.cwd {
         chdir(cwd.as_c_str()).at(Stage::WorkDir)?;
     }
     for limit in &program.rlimits {
         limit.apply().at(Stage::Limits)?;
     }
-    if !program.keeps_privileges {
-        credentials::drop_capabilities().at(Stage::Privileges)?;
-    }
+    program.identity.drop_capabilities().at(Stage::Privileges)?;
     block_exactly(&program.blocked).at(Stage::Signals)?;
     execve(&program.argv[0], &program.argv, &program.env).at(Stage::Exec)
 }

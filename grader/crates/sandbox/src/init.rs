@@ -1,6 +1,6 @@
 //! The spawn server: starts programs for the room, reaps everything, reports every end.
 //!
-//! It is pid 1 of the cell, or a subreaper on the level without isolation. It has one thread, so
+//! It is pid 1 of the cell, or a subreaper on the levels without namespaces. It has one thread, so
 //! it may fork and use whatever it likes in the child.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
+use crate::credentials::Identity;
 use crate::exec::{self, Failure, Stage};
 use crate::processes;
 use crate::step::{AtStep, StepError};
@@ -22,6 +23,8 @@ use crate::wire::{Channel, Ended, Event, Request, Spawn};
 pub(crate) enum Realm {
     /// A PID namespace, as its pid 1: the kernel kills everything with it.
     Namespace,
+    /// The same, but without a `/proc` that would show what is in it.
+    UnseenNamespace,
     /// Its descendants, as their subreaper.
     Descendants,
 }
@@ -30,16 +33,23 @@ pub(crate) enum Realm {
 pub(crate) struct Init {
     channel: Channel,
     realm: Realm,
+    identity: Identity,
     child_ended: SignalFd,
     /// The programs that run, by pid.
     running: HashMap<i32, u64>,
 }
 
 impl Init {
-    pub(crate) fn new(channel: Channel, child_ended: SignalFd, realm: Realm) -> Self {
+    pub(crate) fn new(
+        channel: Channel,
+        child_ended: SignalFd,
+        realm: Realm,
+        identity: Identity,
+    ) -> Self {
         Self {
             channel,
             realm,
+            identity,
             child_ended,
             running: HashMap::new(),
         }
@@ -84,8 +94,7 @@ impl Init {
 
     fn spawn(&mut self, spawn: Spawn, fds: Vec<OwnedFd>) {
         let id = spawn.id;
-        let keeps_privileges = self.realm == Realm::Descendants;
-        let started = exec::start(spawn, fds, keeps_privileges).and_then(|pid| {
+        let started = exec::start(spawn, fds, self.identity).and_then(|pid| {
             // It cannot be reaped, nor its pid reused, before `reap` is called again.
             open_pidfd(pid).map(|pidfd| (pid, pidfd)).map_err(|errno| {
                 let _ = kill(pid, Signal::SIGKILL);
@@ -108,8 +117,10 @@ impl Init {
         }
     }
 
-    /// Reaps what has ended; without `WNOHANG`, until there are no children.
-    fn reap(&mut self, options: i32) {
+    /// Reaps what has ended; without `WNOHANG`, until there are no children. Returns how many had
+    /// been killed by `SIGKILL`.
+    fn reap(&mut self, options: i32) -> usize {
+        let mut n_killed = 0;
         let mut status = 0;
         // SAFETY: an all-zero rusage is a valid one.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -118,9 +129,12 @@ impl Init {
             let pid = unsafe { libc::wait4(-1, &raw mut status, options, &raw mut usage) };
             match Errno::result(pid) {
                 Err(Errno::EINTR) => {}
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return n_killed,
                 // Orphans, too, end up here; their ends are nobody's business.
                 Ok(pid) => {
+                    if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL {
+                        n_killed += 1;
+                    }
                     if let Some(id) = self.running.remove(&pid) {
                         self.tell(&Event::Ended(ended(id, status, &usage)));
                     }
@@ -140,19 +154,19 @@ impl Init {
                 let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
                 survivors
             }
+            Realm::UnseenNamespace => {
+                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+                // Zombies were no survivors, and keep the status that they ended with.
+                self.reap(0)
+            }
             Realm::Descendants => {
                 let survivors = processes::descendants(me.as_raw()).len();
-                // Whoever is stopped cannot fork while the others are killed.
                 loop {
                     let descendants = processes::descendants(me.as_raw());
                     if descendants.is_empty() {
                         break;
                     }
-                    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-                        for pid in &descendants {
-                            let _ = kill(Pid::from_raw(*pid), signal);
-                        }
-                    }
+                    processes::stop_and_kill(&descendants);
                     self.reap(libc::WNOHANG);
                 }
                 survivors

@@ -1,15 +1,19 @@
-//! Landlock: a second wall behind the cell's root, should a mount be wrong.
+//! Landlock: a second wall behind a cell's root, should a mount be wrong; and most of the fence
+//! where there is no cell.
 //!
-//! Signals are not scoped. In a PID namespace there is nobody else to send one to, and between
-//! the programs of a box signals are part of the lesson.
+//! In a cell, signals are not scoped: in a PID namespace there is nobody else to send one to. The
+//! fence scopes them, and abstract socket names, to the programs of the box; between those,
+//! signals are part of the lesson.
 
 use ::landlock::{
-    ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    path_beneath_rules,
+    ABI, Access, AccessFs, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use nix::errno::Errno;
 use std::path::PathBuf;
 
+use crate::fence::Fence;
+use crate::mounts;
 use crate::step::{AtStep, StepError};
 
 /// What programs may write to. `/dev/mqueue` is named because a Landlock domain that handles
@@ -46,5 +50,65 @@ pub(crate) fn restrict(binds: &[PathBuf]) -> Result<bool, StepError> {
     match enforce() {
         Ok(status) => Ok(status != RulesetStatus::NotEnforced),
         Err(error) => Err(Errno::EINVAL).at(format!("restrict with Landlock ({error})")),
+    }
+}
+
+/// What programs behind a fence may read, beside the folders of the system: what name lookups
+/// read, themselves in `/proc` (the kernel keeps the rest of it from them), and devices.
+const READABLE: [&str; 6] = [
+    "/proc",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/dev/random",
+    "/dev/urandom",
+];
+
+/// What they may write to, beside their work folder.
+const SHARED: [&str; 5] = [
+    "/dev/shm",
+    "/dev/mqueue",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+];
+
+/// The newest rules that the fence was written for: it has no other wall behind it.
+const FENCE: ABI = ABI::V9;
+
+/// Puts up the fence around the calling process and what it will start; an error where the kernel
+/// has no Landlock, or none that would keep the programs' signals inside.
+pub(crate) fn fence(fence: &Fence) -> Result<(), StepError> {
+    let everything = AccessFs::from_all(FENCE);
+    let readable = mounts::SYSTEM
+        .iter()
+        .chain(&READABLE)
+        .map(PathBuf::from)
+        .chain(fence.readable.iter().cloned());
+    let writable = SHARED
+        .iter()
+        .map(PathBuf::from)
+        .chain(fence.writable.iter().cloned())
+        .chain([fence.work_dir.clone()]);
+    let enforce = || -> Result<RestrictionStatus, RulesetError> {
+        Ruleset::default()
+            .handle_access(everything)?
+            .scope(Scope::from_all(FENCE))?
+            .create()?
+            .add_rules(path_beneath_rules(readable, AccessFs::from_read(FENCE)))?
+            .add_rules(path_beneath_rules(writable, everything))?
+            .restrict_self()
+    };
+    let step = "fence programs in with Landlock";
+    let status = enforce().map_err(|_| Errno::EINVAL).at(step)?;
+    match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } => {
+            // Under a spare uid there is nobody but each other to send a signal to.
+            if effective_abi < ABI::V6 && fence.spare.is_none() {
+                return Err(Errno::ENOSYS).at("scope signals with Landlock, as Linux 6.12 can");
+            }
+            Ok(())
+        }
+        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Err(Errno::ENOSYS).at(step),
     }
 }

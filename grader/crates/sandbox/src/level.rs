@@ -35,11 +35,54 @@ impl Level {
             Self::A => "all namespaces, Landlock, seccomp, and control groups over the whole tree",
             Self::B => "all namespaces, Landlock and seccomp; memory is limited per process only",
             Self::C => "as B, but programs have no /proc, so /proc/self and /dev/fd are missing",
-            Self::D => "a spare uid, Landlock and seccomp; processes and network are not private",
-            Self::E => {
-                "Landlock and seccomp only; processes, IPC names and network are not private"
-            }
+            Self::D => "a spare uid, Landlock and seccomp; IPC names and network are not private",
+            Self::E => "Landlock and seccomp only; IPC names and network are not private",
             Self::None => "no isolation: programs can read and do whatever you can",
+        }
+    }
+
+    /// What this level does not promise, each a sentence without its full stop.
+    pub fn not_promised(self) -> &'static [&'static str] {
+        const MEMORY: &str =
+            "memory is limited for each process, not for all processes of a program together";
+        const PROC: &str =
+            "programs have no /proc: /proc/self, current_exe and /dev/fd are missing";
+        const NAMES: &str = "programs see the names and command lines of the machine's processes";
+        const NETWORK: &str =
+            "programs reach whatever network the machine has, by TCP, UDP and others";
+        const IPC: &str = "names of shared memory, semaphores, queues and ports are the machine's: \
+                           others may have taken them";
+        const SOCKETS: &str = "before Linux 7.1, programs can connect to Unix sockets that their \
+                               user may connect to";
+        const DISK: &str = "files are limited in size but not in number, so a program can fill the \
+                            disk and /dev/shm";
+        const OWN_SOCKETS: &str = "before Linux 7.1, programs can connect to the Unix sockets of \
+                                   your own services, such as D-Bus or an SSH agent, and have \
+                                   them act for you";
+        const OWN_IPC: &str = "programs may open, and remove, whatever IPC objects are yours, those \
+                               of a box beside them included";
+        const FORKS: &str = "your own processes count against the limit on processes, so one \
+                             program's fork bomb can fail another's fork";
+        const EVERYBODY: &str = "kill(-1, …) is refused instead of reaching the box's programs";
+        const MODES: &str = "programs cannot change the mode of any file, not even of their own";
+        match self {
+            Self::A => &[],
+            Self::B => &[MEMORY],
+            Self::C => &[MEMORY, PROC],
+            Self::D => &[MEMORY, NAMES, NETWORK, IPC, SOCKETS, DISK],
+            Self::E => &[
+                MEMORY,
+                NAMES,
+                NETWORK,
+                IPC,
+                OWN_IPC,
+                OWN_SOCKETS,
+                DISK,
+                FORKS,
+                EVERYBODY,
+                MODES,
+            ],
+            Self::None => &["anything"],
         }
     }
 
@@ -103,13 +146,18 @@ pub fn best_level(helper: &Path) -> (Level, Vec<Refusal>) {
     for level in Level::ISOLATING {
         match try_level(helper, level) {
             Ok(()) => return (level, refusals),
-            Err(reason) => refusals.push(Refusal { level, reason }),
+            Err(refusal) => refusals.push(refusal),
         }
     }
     (Level::None, refusals)
 }
 
-fn try_level(helper: &Path, level: Level) -> Result<(), String> {
+/// Whether this machine gives a level, tried for real; `helper` as for [`best_level`].
+pub fn try_level(helper: &Path, level: Level) -> Result<(), Refusal> {
+    run_check(helper, level).map_err(|reason| Refusal { level, reason })
+}
+
+fn run_check(helper: &Path, level: Level) -> Result<(), String> {
     let output = std::process::Command::new(helper)
         .args([CHECK_COMMAND, &level.to_string()])
         .stdin(Stdio::null())

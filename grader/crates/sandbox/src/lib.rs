@@ -40,6 +40,29 @@
 //!
 //! How much of this a machine allows is its [`Level`]; `open` gives exactly the level it was asked
 //! for, or the step that failed.
+//!
+//! # Without namespaces
+//!
+//! Many containers refuse namespaces to everybody. There is no cell then, but a **fence** around
+//! the spawn server and its programs (`fence.rs`): a Landlock domain in which little but a fresh
+//! work folder can be written and little but the system's folders and the binds' sources can be
+//! read, and seccomp filters. Programs, the room and the rest of the machine share one `/dev/shm`,
+//! one network and one set of pids.
+//!
+//! What keeps programs from the grader's processes, which they can now name, depends on the level:
+//!
+//! - Root (level D) gives them a *spare uid* that no other box has (`spare.rs`). The spawn server
+//!   stays root. The room only *acts as* that uid: its effective id, which decides who owns what a
+//!   test makes and what `/proc` shows it, is the spare one, while its real and saved ids, which
+//!   decide who may signal and trace it, remain root's.
+//! - An ordinary user (level E) has no second uid. Landlock keeps signals and traces inside the
+//!   fence. The spawn server is inside too, since only whoever is inside can put others there, so
+//!   the seccomp filters name it.
+//!
+//! No kernel object dies with such a box, so somebody has to see to its end: the **guardian**
+//! (`guardian.rs`), parent of the spawn server, stands outside the fence and outlives room, spawn
+//! server and programs. It kills what is left and removes the work folder and the IPC objects that
+//! are the box's (`traces.rs`).
 
 mod cell;
 mod cgroup;
@@ -48,6 +71,9 @@ mod command;
 mod credentials;
 mod desk;
 mod exec;
+mod fence;
+mod forget;
+mod guardian;
 mod init;
 mod landlock;
 mod leftovers;
@@ -59,15 +85,18 @@ mod rlimits;
 mod room;
 mod sandbox;
 mod seccomp;
+mod spare;
 mod spec;
 mod step;
+mod traces;
 mod wire;
+mod work_dir;
 
 pub use child::{Child, Exit};
 pub use command::Command;
 pub use credentials::BOX_UID;
 pub use leftovers::Leftovers;
-pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check};
+pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check, try_level};
 pub use nix::sys::resource::Resource;
 pub use rlimits::Rlimits;
 pub use sandbox::{OpenError, Sandbox, SpawnError};

@@ -25,7 +25,7 @@ use crate::{Bind, BoxSpec};
 const ROOT: &str = "/tmp";
 
 /// Folders of the machine that programs, interpreters and a linker need.
-const SYSTEM: [&str; 6] = [
+pub(crate) const SYSTEM: [&str; 6] = [
     "/usr",
     "/bin",
     "/lib",
@@ -100,7 +100,8 @@ pub(crate) fn lay_out(spec: &BoxSpec) -> Result<(), StepError> {
 }
 
 /// Makes the laid out root the calling process's own. For the cell, in its own mount namespace.
-pub(crate) fn enter_root() -> Result<(), StepError> {
+/// Without `with_proc`, `/proc` is an empty folder.
+pub(crate) fn enter_root(with_proc: bool) -> Result<(), StepError> {
     // Mounts that came from the room's user namespace are locked; a bind of them is not.
     mount(
         Some(ROOT),
@@ -111,9 +112,11 @@ pub(crate) fn enter_root() -> Result<(), StepError> {
     )
     .at("bind the root")?;
     chdir(ROOT).at("enter the root")?;
-    // The kernel allows a new /proc only while an unobstructed one is still visible.
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount_fs(Some("proc"), "proc", flags, "").at("mount /proc")?;
+    if with_proc {
+        // The kernel allows a new /proc only while an unobstructed one is still visible.
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount_fs(Some("proc"), "proc", flags, "").at("mount /proc")?;
+    }
     pivot_root(".", ".").at("pivot to the root")?;
     umount2(".", MntFlags::MNT_DETACH).at("unmount the machine's root")?;
     chdir("/tmp").at("enter /tmp")

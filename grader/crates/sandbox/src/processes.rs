@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+
 /// A process that is not a zombie.
 struct Running {
     pid: i32,
@@ -36,15 +39,36 @@ pub(crate) fn descendants(root: i32) -> Vec<i32> {
     found
 }
 
-fn running() -> Vec<Running> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
+/// Stops all of them before it kills the first, so that none forks while others are killed.
+pub(crate) fn stop_and_kill(pids: &[i32]) {
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids {
+            let _ = kill(Pid::from_raw(*pid), signal);
+        }
+    }
+}
+
+/// How many threads of this real uid run, as far as `/proc` shows them.
+pub(crate) fn threads_of(uid: Uid) -> u64 {
+    pids().filter_map(|pid| threads(pid, uid)).sum()
+}
+
+fn threads(pid: i32, uid: Uid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let first = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(parse)
-        .collect()
+    (first("Uid:")? == u64::from(uid.as_raw())).then(|| first("Threads:"))?
+}
+
+fn running() -> Vec<Running> {
+    pids().filter_map(parse).collect()
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn parse(pid: i32) -> Option<Running> {

@@ -87,12 +87,11 @@ const RESOURCES: [Resource; 15] = [
 
 /// The limits of one command: those of the box, then its own, which win by coming later.
 ///
-/// `counts_processes` is false where the box shares its uid with the rest of the machine: there
-/// `RLIMIT_NPROC` would count foreign processes.
+/// `max_processes` is what `RLIMIT_NPROC` counts up to, which may include foreign processes.
 pub(crate) fn of_command(
     limits: &Rlimits,
     own: &[(Resource, u64)],
-    counts_processes: bool,
+    max_processes: Option<u64>,
 ) -> Vec<Limit> {
     let both = |resource, value| Limit::new(resource, value, value);
     let mut all = vec![
@@ -108,8 +107,8 @@ pub(crate) fn of_command(
         both(Resource::RLIMIT_FSIZE, limits.file_bytes),
         both(Resource::RLIMIT_NOFILE, limits.open_files),
     ];
-    if counts_processes {
-        all.push(both(Resource::RLIMIT_NPROC, limits.processes));
+    if let Some(processes) = max_processes {
+        all.push(both(Resource::RLIMIT_NPROC, processes));
     }
     // A limit can only be lowered, so a command's own value has to replace the box's.
     for &(resource, value) in own {

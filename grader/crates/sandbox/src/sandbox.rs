@@ -11,24 +11,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::unistd::Uid;
 
 use crate::desk::Desk;
 use crate::exec::{Failure, Stage};
-use crate::leftovers::{self, Leftovers};
-use crate::room::{self, Holdings, Room};
+use crate::fence::QUEUES;
+use crate::leftovers::{self, Leftovers, Object};
+use crate::room::{self, Extras, Holdings, Room};
 use crate::step::AtStep;
 use crate::wire::{Channel, MAX_FDS, Request, Spawn};
-use crate::{BoxSpec, Child, Command, Level, Rlimits, StepError, rlimits};
+use crate::{BoxSpec, Child, Command, Level, Rlimits, StepError, processes, rlimits};
 
 /// Why a box could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// This version has no such level.
-    #[error("isolation level {level} is not supported yet")]
-    Unsupported {
-        /// The level that was asked for.
-        level: Level,
-    },
     /// The calling process has several threads; only a process with one can be moved.
     #[error("a box must be opened before the process starts threads; it has {threads}")]
     Threads {
@@ -96,21 +92,24 @@ pub struct Sandbox {
     /// The message queue file system of the box; `None` where it shares the machine's.
     queues: Option<OwnedFd>,
     /// IPC objects of the machine that were there before; empty where they are private.
-    foreign_ipc: BTreeSet<String>,
+    foreign_ipc: BTreeSet<Object>,
+    /// How many processes and threads each program may count up to; `None` if that is not limited.
+    max_processes: Option<u64>,
 }
 
 /// How long the spawn server may take to kill and count before the kernel does it.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// Where the machine's message queues are.
-const QUEUES: &str = "/dev/mqueue";
+/// On the level where a box shares its uid with the rest of what its user does: so many more
+/// processes and threads of that may come while the box is open.
+const ROOM_FOR_OTHERS: u64 = 256;
 
 impl Sandbox {
     /// Opens a box of exactly this level, or says which step failed.
     ///
     /// On levels with namespaces this moves the calling process, which must have one thread: its
     /// `/tmp`, `/dev/shm`, IPC and network become those of the box, and root becomes
-    /// [`crate::BOX_UID`]. After an error the process may be halfway there: it should end. The
+    /// [`crate::BOX_UID`]. On level D root acts as a spare uid afterwards. After an error the process may be halfway there: it should end. The
     /// programs die with the thread that calls this, which should be the main one.
     pub fn open(spec: &BoxSpec, level: Level) -> Result<Self, OpenError> {
         let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
@@ -118,9 +117,15 @@ impl Sandbox {
             return Err(OpenError::Threads { threads });
         }
         let room = match level {
-            Level::A => room::open(spec, true)?,
-            Level::B => room::open(spec, false)?,
-            Level::C | Level::D | Level::E => return Err(OpenError::Unsupported { level }),
+            Level::A | Level::B | Level::C => room::open(
+                spec,
+                Extras {
+                    cgroup: level == Level::A,
+                    proc: level != Level::C,
+                },
+            )?,
+            Level::D => room::open_spare(spec)?,
+            Level::E => room::open_own(spec)?,
             Level::None => room::open_bare()?,
         };
         Ok(Self::new(room, level, spec.limits)?)
@@ -134,9 +139,17 @@ impl Sandbox {
             queues,
             holdings,
         } = room;
-        let foreign_ipc = match &queues {
-            Some(_) => BTreeSet::new(),
-            None => leftovers::ipc_objects(Path::new(QUEUES)),
+        let foreign_ipc = match level {
+            Level::None => ipc_objects(Path::new(QUEUES)),
+            _ => BTreeSet::new(),
+        };
+        let max_processes = match level {
+            Level::None => None,
+            Level::E => {
+                let running = processes::threads_of(Uid::current());
+                Some(running + limits.processes + ROOM_FOR_OTHERS)
+            }
+            _ => Some(limits.processes),
         };
         let desk = Desk::default();
         let events = channel.try_clone().at("copy the socket")?;
@@ -153,6 +166,7 @@ impl Sandbox {
             holdings: Some(holdings),
             queues,
             foreign_ipc,
+            max_processes,
         })
     }
 
@@ -225,7 +239,7 @@ impl Sandbox {
             env: command.env.into_iter().map(variable).collect(),
             cwd: command.cwd.map(PathBuf::into_os_string),
             fds: numbers,
-            rlimits: rlimits::of_command(&self.limits, &command.rlimits, self.level != Level::None),
+            rlimits: rlimits::of_command(&self.limits, &command.rlimits, self.max_processes),
             umask: command.umask.unwrap_or(0o022),
             ignored: command.ignored,
             blocked: command.blocked,
@@ -242,35 +256,45 @@ impl Sandbox {
 
     /// Kills everything in the box and says what was left. Every [`Child`] has ended after this.
     pub fn close(mut self) -> Leftovers {
-        let processes = self.finish();
+        let mut leftovers = self.finish();
+        if matches!(self.level, Level::D | Level::E) {
+            return leftovers; // removed already
+        }
         let queues = match &self.queues {
             Some(queues) => format!("/proc/self/fd/{}", queues.as_raw_fd()).into(),
             None => PathBuf::from(QUEUES),
         };
-        let ipc = leftovers::ipc_objects(&queues)
+        leftovers.ipc = ipc_objects(&queues)
             .difference(&self.foreign_ipc)
-            .cloned()
+            .map(Object::to_string)
             .collect();
-        Leftovers { processes, ipc }
+        leftovers
     }
 
     /// Ends the spawn server and everything with it, once.
-    fn finish(&mut self) -> u32 {
+    fn finish(&mut self) -> Leftovers {
         let Some(holdings) = self.holdings.take() else {
-            return 0;
+            return Leftovers::default();
         };
         let finished = self.desk.expect_finish();
         let asked = self.send(&Request::Finish, &[]);
         let survivors = asked.ok().and_then(|()| finished.recv_timeout(FINISH).ok());
-        drop(holdings);
+        let ipc = holdings.release();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
         if self.level == Level::None {
             let _ = std::fs::remove_dir_all(&self.work_dir);
         }
-        survivors.unwrap_or(0)
+        Leftovers {
+            processes: survivors.unwrap_or(0),
+            ipc,
+        }
     }
+}
+
+fn ipc_objects(queues: &Path) -> BTreeSet<Object> {
+    leftovers::ipc_objects(queues).into_keys().collect()
 }
 
 impl Drop for Sandbox {

@@ -8,9 +8,9 @@ use crate::Rlimits;
 #[derive(Clone, Debug)]
 pub struct BoxSpec {
     /// Files and folders of the machine that appear in the box, beside the system's programs and
-    /// libraries. Levels without a private root ignore them.
+    /// libraries. On levels without a private root programs may use the sources where they are.
     pub binds: Vec<Bind>,
-    /// Size of the private `/tmp`, in bytes.
+    /// Size of the private `/tmp`, in bytes. Levels without namespaces limit files only.
     pub tmp_bytes: u64,
     /// Size of the private `/dev/shm`, in bytes.
     pub shm_bytes: u64,
@@ -38,7 +38,7 @@ pub struct Bind {
     pub source: PathBuf,
     /// The absolute path in the box; missing folders on the way are made.
     pub target: PathBuf,
-    /// Whether the programs may write there. A root caller hands the source over to
-    /// [`crate::BOX_UID`] (`chown`, not recursive) so that they can.
+    /// Whether the programs may write there. A root caller hands the source over to their user
+    /// (`chown`, not recursive) so that they can.
     pub writable: bool,
 }

@@ -30,7 +30,7 @@ pub(crate) fn open(level: Level) -> Sandbox {
 
 /// One of the programs of `student.rs`.
 pub(crate) fn student(name: &str, args: &[&str]) -> Command {
-    // On the level without a private root the executable is where it is.
+    // On levels without a private root the executable is where it is.
     let exe = PathBuf::from(STUDENT);
     let exe = if exe.exists() || on_private_root() {
         exe
@@ -46,6 +46,21 @@ pub(crate) fn student(name: &str, args: &[&str]) -> Command {
 /// The room's host name is the only thing that tells from inside a case.
 fn on_private_root() -> bool {
     std::fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|name| name.trim() == "box")
+}
+
+/// The spawn server, as the room sees it: the parent of every program.
+pub(crate) fn spawn_server(sandbox: &Sandbox) -> i32 {
+    let child = sandbox.spawn(student("sleep", &[])).unwrap();
+    let server = parent(child.pid());
+    child.signal(libc::SIGKILL).unwrap();
+    wait(&child);
+    server
+}
+
+pub(crate) fn parent(pid: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 pub(crate) fn shell(script: &str) -> Command {

@@ -1,9 +1,10 @@
 //! The box on the real kernel: every case is a process of its own, on every level that this
-//! machine gives to root and to an ordinary user.
+//! machine gives to root and to an ordinary user, as it is or with abilities taken away.
 //!
-//! This executable is three things: the runner, a case (`case LEVEL NAME`), and the programs that
-//! run in the box (`student NAME …`). `cargo test -p sandbox --test boxed -- fifo` runs the cases
-//! whose title has one of the given words; `boxed measure LEVEL` prints what a start costs.
+//! This executable is the runner, a case (`case LEVEL NAME`), the programs that run in the box
+//! (`student NAME …`), and a lesser machine to do all that on (`within MACHINE UID PROGRAM …`).
+//! `cargo test -p sandbox --test boxed -- fifo` runs the cases whose title has one of the given
+//! words; `boxed measure` prints what a start costs.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,19 +15,23 @@
 
 mod bench;
 mod ending;
+mod fence;
 mod ipc;
 mod launch;
 mod measure;
+mod reduced;
 mod student;
+mod touch;
 mod walls;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use sandbox::{CHECK_COMMAND, Level, best_level};
+
+pub(crate) use crate::reduced::Machine;
 
 /// A name that is a sentence, and what it does on a level.
 type Case = (&'static str, fn(Level));
@@ -49,8 +54,25 @@ fn main() -> ExitCode {
             run_case(level.parse().unwrap(), name);
             ExitCode::SUCCESS
         }
+        ["measure"] => {
+            measure::run(&Installed::new().exe, &users());
+            ExitCode::SUCCESS
+        }
         ["measure", level] => {
-            measure::run(level.parse().unwrap());
+            measure::serve(level.parse().unwrap());
+            ExitCode::SUCCESS
+        }
+        ["within", machine, uid, ref program @ ..] => {
+            eprintln!("{}", reduced::run(machine, uid, program));
+            ExitCode::FAILURE
+        }
+        ["best"] => {
+            let (best, refusals) = best_level(&std::env::current_exe().unwrap());
+            print!("{best}");
+            for refusal in &refusals {
+                eprintln!("{}: {}", refusal.level, refusal.reason);
+            }
+            assert!(refusals.iter().all(|refusal| refusal.level > best));
             ExitCode::SUCCESS
         }
         [CHECK_COMMAND, level] => match sandbox::check(level.parse().unwrap()) {
@@ -71,16 +93,22 @@ fn main() -> ExitCode {
 }
 
 fn cases_of(level: Level) -> Vec<Case> {
-    let tables = match level {
-        Level::None => vec![ending::ANYWHERE],
-        _ => vec![
-            launch::CASES,
-            ipc::CASES,
-            walls::CASES,
-            ending::ANYWHERE,
-            ending::CASES,
-        ],
-    };
+    let mut tables = vec![ending::ANYWHERE];
+    if level != Level::None {
+        tables.extend([launch::CASES, ipc::CASES, walls::CASES, ending::CASES]);
+    }
+    if level >= Level::C {
+        tables.extend([walls::CELL, ending::CELL]);
+    }
+    match level {
+        Level::A | Level::B => {
+            tables.extend([launch::WITH_PROC, ipc::WITH_PROC, walls::CELL_WITH_PROC]);
+        }
+        Level::D | Level::E => {
+            tables.extend([launch::WITH_PROC, ipc::WITH_PROC, fence::CASES]);
+        }
+        Level::C | Level::None => {}
+    }
     tables.concat()
 }
 
@@ -96,9 +124,12 @@ fn run_all(wanted: &[&str]) -> ExitCode {
     let folder = Installed::new();
     let mut failures = 0;
     let mut run = 0;
-    for uid in users() {
-        for level in [Level::A, Level::B, Level::None] {
-            if let Err(reason) = gives(&folder.exe, uid, level) {
+    for (uid, machine) in users()
+        .into_iter()
+        .flat_map(|uid| Machine::ALL.map(|it| (uid, it)))
+    {
+        for level in machine.levels(uid).iter().copied() {
+            if let Err(reason) = gives(&folder.exe, machine, uid, level) {
                 println!("uid {uid} level {level}: not on this machine: {reason}");
                 continue;
             }
@@ -108,7 +139,7 @@ fn run_all(wanted: &[&str]) -> ExitCode {
                     continue;
                 }
                 run += 1;
-                let output = as_user(&folder.exe, uid)
+                let output = within(&folder.exe, machine, uid)
                     .args(["case", &level.to_string(), name])
                     .output()
                     .unwrap();
@@ -121,14 +152,20 @@ fn run_all(wanted: &[&str]) -> ExitCode {
                 }
             }
         }
-    }
-    if wanted.is_empty() {
-        let (best, refusals) = best_level(&folder.exe);
-        println!("best level: {best}; refused: {refusals:?}");
-        assert_eq!(
-            refusals.len(),
-            Level::ISOLATING.iter().filter(|its| **its > best).count()
-        );
+        if wanted.is_empty() {
+            let output = within(&folder.exe, machine, uid)
+                .arg("best")
+                .output()
+                .unwrap();
+            let best = String::from_utf8_lossy(&output.stdout);
+            let reasons = String::from_utf8_lossy(&output.stderr);
+            println!(
+                "uid {uid}, machine {}: best level {best}\n{reasons}",
+                machine.name()
+            );
+            let expected = machine.best(uid).map(|level| level.to_string());
+            failures += u32::from(expected.is_some_and(|level| level != best));
+        }
     }
     println!("{run} cases, {failures} failed");
     if failures == 0 {
@@ -146,16 +183,20 @@ fn users() -> Vec<u32> {
     }
 }
 
-fn as_user(exe: &Path, uid: u32) -> Command {
+/// This executable, on that machine and as that user.
+pub(crate) fn within(exe: &Path, machine: Machine, uid: u32) -> Command {
     let mut command = Command::new(exe);
+    command
+        .args(["within", machine.name(), &uid.to_string()])
+        .arg(exe);
     if uid != nix::unistd::geteuid().as_raw() {
-        command.uid(uid).gid(uid).current_dir("/");
+        command.current_dir("/");
     }
     command
 }
 
-fn gives(exe: &Path, uid: u32, level: Level) -> Result<(), String> {
-    let output = as_user(exe, uid)
+pub(crate) fn gives(exe: &Path, machine: Machine, uid: u32, level: Level) -> Result<(), String> {
+    let output = within(exe, machine, uid)
         .args([CHECK_COMMAND, &level.to_string()])
         .output()
         .unwrap();

@@ -80,6 +80,14 @@ pub(crate) fn run(name: &str, args: &[&str]) -> ExitCode {
             let _ = std::io::stdin().read(&mut bytes);
         }
         ("refused", []) => print_refused(),
+        ("signal-pid-1", []) => match nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(1),
+            nix::sys::signal::Signal::SIGKILL,
+        ) {
+            Ok(()) => println!("sent"),
+            Err(errno) => println!("{errno:?}"),
+        },
+        ("touch-others", [names @ ..]) => crate::touch::run(names),
         ("fork-bomb", []) => {
             let mut born = 0;
             loop {
@@ -125,8 +133,9 @@ pub(crate) fn run(name: &str, args: &[&str]) -> ExitCode {
             if child == 0 {
                 return ExitCode::SUCCESS;
             }
-            let state = || fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
-            while !state().contains(") Z ") {}
+            let child = nix::sys::wait::Id::Pid(nix::unistd::Pid::from_raw(child));
+            let flags = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
+            nix::sys::wait::waitid(child, flags).unwrap();
             println!("zombie.");
             nix::unistd::pause();
         }
@@ -193,7 +202,7 @@ fn print_descriptors() {
 fn print_refused() {
     let mut header = [0_u64; 11];
     header[0] = libc::CLONE_NEWUSER as u64;
-    let calls: [(&str, libc::c_long, [i64; 3]); 9] = [
+    let calls: [(&str, libc::c_long, [i64; 3]); 8] = [
         (
             "unshare",
             libc::SYS_unshare,
@@ -230,7 +239,6 @@ fn print_refused() {
             libc::SYS_socket,
             [i64::from(libc::AF_NETLINK), 3, 0],
         ),
-        ("signal pid 1", libc::SYS_kill, [1, 9, 0]),
     ];
     for (name, number, [a, b, c]) in calls {
         // SAFETY: each of these fails, or is a signal.
