@@ -48,7 +48,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
 fn campaign(args: &VerifyArgs) -> Result<ExitCode> {
     let options = AttackOptions {
         names: args.subjects.clone(),
-        jobs: jobs(&args.running),
+        // Those that take long mostly stand still.
+        jobs: args.running.jobs.unwrap_or(2 * jobs(&args.running)),
         tests: test_options(&args.running)?,
         helper: std::env::current_exe()?,
     };
