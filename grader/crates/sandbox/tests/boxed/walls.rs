@@ -299,11 +299,10 @@ fn memory_of_the_whole_tree_is_bounded_on_level_a(level: Level) {
 fn a_hostile_program_cannot_hold_up_the_start_of_others(level: Level) {
     let sandbox = open(level);
     // It stops whatever it can, all the time, and sometimes that is a child before its exec.
-    let hostile = sandbox.spawn(student("stop-everybody", &[])).unwrap();
+    sandbox.spawn(student("stop-everybody", &[])).unwrap();
     for _ in 0..30 {
         sandbox.spawn(Command::new("/bin/true")).unwrap();
     }
-    assert!(hostile.exit().is_none());
     sandbox.close();
 }
 
