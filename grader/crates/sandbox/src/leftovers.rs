@@ -103,8 +103,8 @@ impl Object {
 /// queue file system is mounted, which may be a detached mount under `/proc/self/fd`.
 pub(crate) fn ipc_objects(queues: &Path) -> BTreeMap<Object, Owner> {
     let mut objects = BTreeMap::new();
-    let places: [(_, fn(OsString) -> Object); 2] = [
-        (queues, Object::Queue),
+    let places = [
+        (queues, Object::Queue as fn(OsString) -> Object),
         (Path::new("/dev/shm"), Object::File),
     ];
     for (place, object) in places {
@@ -117,8 +117,8 @@ pub(crate) fn ipc_objects(queues: &Path) -> BTreeMap<Object, Owner> {
         }
     }
     // `/proc/sysvipc` shows the reader's IPC namespace, whatever namespace `/proc` belongs to.
-    let kinds: [(_, fn(i32) -> Object); 3] = [
-        ("msg", Object::Messages),
+    let kinds = [
+        ("msg", Object::Messages as fn(i32) -> Object),
         ("sem", Object::Semaphores),
         ("shm", Object::Memory),
     ];

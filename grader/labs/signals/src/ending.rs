@@ -5,7 +5,7 @@ use harness::{Bench, Check, Stop, Symptom, ensure, ensure_eq, found};
 use crate::children::supervise;
 use instruments::proc::{Process, State};
 
-use crate::kernel::{runs, send};
+use crate::kernel::{runs, send, state_at_rest};
 
 /// Longer than any test: whoever waits for all of it is caught by the deadline.
 const LONG_GRACE: &[&str] = &["--grace", "60000"];
@@ -18,7 +18,7 @@ pub(crate) fn deaf_child_is_killed(bench: &Bench) -> Check {
     let kids = supervisor.proc().children();
     supervisor.signal(libc::SIGTERM)?;
     supervisor.wait();
-    ensure_gone("a child that ignores TERM", kids[0])
+    ensure_gone(bench, "a child that ignores TERM", kids[0])
 }
 
 /// A child that cleans up is given the time it needs, and the shutdown ends with it.
@@ -60,7 +60,7 @@ pub(crate) fn grandchildren_end_too(bench: &Bench) -> Check {
         bench.until(|| runs(grandchild, "sleep"));
         supervisor.signal(libc::SIGTERM)?;
         supervisor.wait();
-        ensure_gone(who, grandchild)?;
+        ensure_gone(bench, who, grandchild)?;
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
     ensure_eq(
         "the state of a process in the supervisor's own group, after the shutdown",
         Some(State::Asleep),
-        stranger.state(),
+        state_at_rest(bench, *stranger),
     )?;
     shell.kill().map(drop)
 }
@@ -141,12 +141,15 @@ pub(crate) fn supervisor_dies_by_the_signal(bench: &Bench) -> Check {
     supervisor.signal(signal)?;
     let done = supervisor.finish()?;
     done.expect_signal(signal, &format!("asked to end by signal {signal}"))?;
-    ensure_gone("a child", kids[0])
+    ensure_gone(bench, "a child", kids[0])
 }
 
-/// A leak unless the process is gone or on its way: a killed process does not sleep any more.
-fn ensure_gone(who: &str, process: Process) -> Check {
-    if !matches!(process.state(), Some(State::Asleep | State::Stopped)) {
+/// A leak unless the process has ended, or is about to.
+fn ensure_gone(bench: &Bench, who: &str, process: Process) -> Check {
+    if !matches!(
+        state_at_rest(bench, process),
+        Some(State::Asleep | State::Stopped)
+    ) {
         return Ok(());
     }
     Err(found(

@@ -3,7 +3,8 @@
 //! It sees processes by their numbers outside of the box. What cannot be read is no evidence of
 //! anything.
 
-use instruments::Process;
+use harness::Bench;
+use instruments::proc::{Process, State};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,4 +27,15 @@ pub(crate) fn send(process: Process, signal: i32) -> Result<(), nix::Error> {
         Err(Errno::ESRCH) => Ok(()),
         sent => sent,
     }
+}
+
+/// Its state once it does nothing more: it sleeps, is stopped, or has ended.
+///
+/// A program that exec has just started still runs for a while, and so does one that a signal
+/// wakes up to end it. Looking at once would take the first for dead and the second for alive.
+pub(crate) fn state_at_rest(bench: &Bench, process: Process) -> Option<State> {
+    bench.until(|| {
+        process.has_ended() || matches!(process.state(), Some(State::Asleep | State::Stopped))
+    });
+    process.state()
 }
