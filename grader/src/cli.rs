@@ -42,7 +42,8 @@ feedback/<submission>.md.
 
 Exit codes: 0 every submission got a verdict, whatever the marks; 1 something
 stopped the run (what was graded is kept); 2 wrong usage; 3 some marks are
-missing because the grader itself failed there.")]
+missing because the grader itself failed there; 130 stopped by Ctrl-C, 143 by
+SIGTERM, 129 by a closed terminal: the same command goes on.")]
 pub(crate) struct GradeArgs {
     /// Folder with one entry for each submission
     pub(crate) submissions: PathBuf,
@@ -57,6 +58,9 @@ pub(crate) struct GradeArgs {
     /// Say nothing but errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// One line for each lab of each submission instead of bars, also on a terminal
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) plain: bool,
 }
 
 /// Check the hidden tests themselves.

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod course;
+mod interrupt;
 mod isolation;
 mod show;
 

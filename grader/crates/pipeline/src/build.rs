@@ -11,8 +11,8 @@ use nix::sys::signal::Signal;
 use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::Kit;
 use crate::seat::Seat;
+use crate::{Kit, Stop};
 
 /// What came of building a seat.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ const MAX_WORDS: u64 = 64 << 10;
 
 /// Builds the lab's program and its probe from the seat's sources.
 pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
-    let answer = ask_helper(&request(kit, seat, level), helper);
+    let answer = ask_helper(&request(kit, seat, level), helper, &kit.stop);
     let taken = match answer {
         Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
         Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
@@ -146,28 +146,30 @@ const FLAGS: [&str; 10] = [
     "-Cpanic=unwind",
 ];
 
-fn ask_helper(request: &BuildRequest, helper: &Path) -> io::Result<BuildAnswer> {
-    let mut child = Command::new(helper)
+fn ask_helper(request: &BuildRequest, helper: &Path, stop: &Stop) -> io::Result<BuildAnswer> {
+    let mut command = Command::new(helper);
+    command
         .arg("__build")
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+        .stderr(Stdio::piped());
+    let mut running = stop.start(&mut command)?;
+    let child = &mut running.child;
     let asked = serde_json::to_vec(request)?;
-    child
-        .stdin
-        .take()
-        .expect("stdin is piped")
-        .write_all(&asked)?;
-    let output = child.wait_with_output()?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        io::Error::other(format!(
-            "it ended with {} and said {:?}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    })
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(&asked)?;
+    drop(stdin);
+    let mut answer = Vec::new();
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    stdout.read_to_end(&mut answer)?;
+    // The helper's own last words; the compiler's are in the answer.
+    let mut words = String::new();
+    let stderr = child.stderr.take().expect("stderr is piped");
+    stderr.take(MAX_WORDS).read_to_string(&mut words)?;
+    let status = running.wait()?;
+    serde_json::from_slice(&answer)
+        .map_err(|_| io::Error::other(format!("it ended with {status} and said {words:?}")))
 }
 
 /// The build helper: reads a [`BuildRequest`] from standard input, runs its steps in a box, and

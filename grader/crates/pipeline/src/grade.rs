@@ -17,7 +17,7 @@ use crate::reports::{ReportError, write_reports};
 use crate::run::{TestOptions, run_tests};
 use crate::seat::Seat;
 use crate::store::{Store, StoreError};
-use crate::{Event, Sink};
+use crate::{Event, Sink, Stopped};
 
 /// What to grade and how.
 #[derive(Clone, Debug)]
@@ -56,6 +56,9 @@ pub enum GradeError {
     /// The reports.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// It was asked to stop; what was graded until then is kept.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A seat could not be laid out: our disk, never the submission.
     #[error("cannot lay out a seat in {folder}: {error}; set TMPDIR to a folder with room")]
     Seat {
@@ -82,8 +85,8 @@ type Before<'a> = BTreeMap<(&'a str, &'a str), SeatRecords<'a>>;
 /// earlier call left there for the same files are kept.
 ///
 /// # Errors
-/// If there is nothing to grade, the course does not build, or the disk says no; what was graded
-/// until then is kept.
+/// If there is nothing to grade, the course does not build, the disk says no, or [`Course::stop`]
+/// is asked to stop; what was graded until then is kept.
 pub fn grade(
     course: &Course,
     folder: &Path,
@@ -153,6 +156,7 @@ pub fn grade(
         n_done_before: done.len(),
     });
     in_parallel(options.jobs, &open, |work| {
+        course.stop.check()?;
         grade_seat(work, &before, options, sink, &note)
     })?;
 
@@ -263,7 +267,9 @@ fn grade_seat(
         folder: std::env::temp_dir(),
         error,
     })?;
-    match build(work.kit, &seat, options.tests.level, &options.helper) {
+    let built = build(work.kit, &seat, options.tests.level, &options.helper);
+    work.kit.stop.check()?;
+    match built {
         Built::Refused(words) => return ended(LabStatus::BuildError, words),
         Built::Fault(reason) => return ended(LabStatus::GraderFault, reason),
         Built::Programs => {}
@@ -303,7 +309,7 @@ fn grade_seat(
                 test,
                 outcome,
             });
-            Ok::<(), StoreError>(())
+            Ok::<(), GradeError>(())
         },
     )?;
     let outcomes = outcomes

@@ -20,6 +20,7 @@ mod kit;
 mod reports;
 mod run;
 mod seat;
+mod stop;
 mod store;
 mod verify;
 
@@ -34,5 +35,6 @@ pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
 pub use reports::{ReportError, write_reports};
 pub use run::TestOptions;
+pub use stop::{Stop, Stopped};
 pub use store::StoreError;
 pub use verify::{Subject, SubjectResult, VerifyOptions, verify};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::Level;
 use serde::Serialize;
 
-use crate::Kit;
 use crate::board::{Board, Turn};
+use crate::{Kit, Stop, Stopped};
 
 /// How hidden tests are run.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ pub(crate) type Judged = (Verdict, Option<Evidence>);
 /// A test starts once the tests it needs have passed, and is skipped when one of them has not.
 ///
 /// # Errors
-/// The first error of `done`; no further test is started then.
-pub(crate) fn run_tests<E: Send>(
+/// The first error of `done`, or that the run was stopped; no further test is started then.
+pub(crate) fn run_tests<E: Send + From<Stopped>>(
     kit: &Kit,
     programs: &Path,
     options: &TestOptions,
@@ -56,6 +56,12 @@ pub(crate) fn run_tests<E: Send>(
                         Turn::First | Turn::Alone => run_test(kit, programs, options, row),
                         Turn::Skip(ref base) => (skipped(base), None),
                     };
+                    // What was cut off by the stop has no verdict, neither this one nor a fault.
+                    let is_cut = judged.0.outcome == Outcome::GraderFault;
+                    if is_cut && let Err(stopped) = kit.stop.check() {
+                        board.finished(row, Outcome::GraderFault, Err(stopped.into()));
+                        continue;
+                    }
                     // A crowded machine may have been the reason: it counts only when it happens
                     // to the test alone, too.
                     if turn == Turn::First && judged.0.outcome == Outcome::Hang {
@@ -118,7 +124,7 @@ fn collect(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -
     };
     let limit = Duration::from_millis(row.limits.deadline_ms) + GRACE;
     let started = Instant::now();
-    ask(&kit.verdict_program, &request, limit).unwrap_or_else(|error| Evidence {
+    ask(&kit.verdict_program, &request, limit, &kit.stop).unwrap_or_else(|error| Evidence {
         ended: Ended::Fault {
             text: format!("the verdict program: {error}"),
         },
@@ -137,23 +143,28 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Most bytes of evidence that are read.
 const MAX_EVIDENCE: u64 = 4 << 20;
 
-fn ask(program: &Path, request: &Request<'_>, limit: Duration) -> io::Result<Evidence> {
-    let child = Command::new(program)
+fn ask(
+    program: &Path,
+    request: &Request<'_>,
+    limit: Duration,
+    stop: &Stop,
+) -> io::Result<Evidence> {
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut child = Killed(child);
+        .stderr(Stdio::null());
+    let mut running = stop.start(&mut command)?;
     let asked = serde_json::to_vec(request)?;
-    child
-        .0
+    running
+        .child
         .stdin
         .take()
         .expect("stdin is piped")
         .write_all(&asked)?;
-    let mut record = child.0.stdout.take().expect("stdout is piped");
+    let mut record = running.child.stdout.take().expect("stdout is piped");
     let mut line = Vec::new();
     let deadline = Instant::now() + limit;
     while !line.ends_with(b"\n") {
@@ -166,7 +177,7 @@ fn ask(program: &Path, request: &Request<'_>, limit: Duration) -> io::Result<Evi
         let mut chunk = [0; 8192];
         let n_read = record.read(&mut chunk)?;
         if n_read == 0 || line.len() as u64 > MAX_EVIDENCE {
-            let status = child.0.wait()?;
+            let status = running.wait()?;
             return Err(io::Error::other(format!(
                 "it ended with {status} and no evidence"
             )));
@@ -174,16 +185,6 @@ fn ask(program: &Path, request: &Request<'_>, limit: Duration) -> io::Result<Evi
         line.extend_from_slice(&chunk[..n_read]);
     }
     Ok(serde_json::from_slice(&line)?)
-}
-
-/// A child that does not outlive its user.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn fresh_seed() -> u64 {

@@ -1,7 +1,7 @@
 //! The store: an append-only journal, synced record by record, and never two graders on one RUN.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -28,10 +28,7 @@ pub(crate) struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk said no. What was written before is kept.
-    #[error(
-        "cannot write {path}: {error}; what was graded so far is kept, the same command goes on \
-         from there"
-    )]
+    #[error("cannot write {path}: {error}; {}", advice(error))]
     Disk {
         /// The file.
         path: PathBuf,
@@ -67,6 +64,19 @@ pub enum StoreError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+}
+
+/// What to do about an answer of the kernel's.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "choose a --run folder that you may write to"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "what was graded so far is kept: make room, and the same command goes on from there"
+        }
+        _ => "what was graded so far is kept, the same command goes on from there",
+    }
 }
 
 pub(crate) fn disk(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
@@ -153,7 +163,7 @@ impl Store {
 /// The records of a journal; a missing one is empty. A cut last line is removed from the file.
 fn read(path: &Path) -> Result<Found, StoreError> {
     let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
         bytes => bytes.map_err(disk(path))?,
     };
     let whole = bytes
