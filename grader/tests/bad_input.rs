@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use assert_cmd::assert::Assert;
 use model::{Gradebook, LabStatus, Outcome};
@@ -245,6 +246,76 @@ fn a_full_disk_loses_nothing_that_was_graded() {
     assert!(resumed.contains("resuming: "), "{resumed}");
     let marks: Gradebook = serde_json::from_str(&text("results.json")).unwrap();
     assert_eq!(marks.submissions.len(), 41);
+}
+
+#[test]
+fn a_read_only_run_is_named_before_anything_is_built() {
+    let desk = Desk::with_empty_archives(&["amy"]);
+    desk.grade().code(0);
+    let before = desk.journal();
+    let Some(mut shell) = shell_with_mounts() else {
+        eprintln!("skipped: neither root nor user namespaces, so no read-only disk");
+        return;
+    };
+    let script = format!(
+        "set -e
+         cd {}
+         mount --bind run run
+         mount -o remount,bind,ro run
+         code=0; {} grade submissions --run run --lab pipes 2>error || code=$?
+         echo $code >code",
+        desk.0.path().display(),
+        env!("CARGO_BIN_EXE_grader")
+    );
+    let output = shell.arg(script).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let text = |name: &str| fs::read_to_string(desk.0.path().join(name)).unwrap();
+    assert_eq!(text("code"), "1\n");
+    let error = text("error");
+    for word in ["run/", "Read-only file system", "choose a --run folder"] {
+        assert!(error.contains(word), "{word}\n{error}");
+    }
+    assert!(!error.contains("preparing"), "{error}");
+    assert_eq!(desk.journal(), before);
+}
+
+/// Everything on the disk is from the future: what a clock that was set back looks like.
+#[test]
+fn a_clock_that_went_back_neither_loses_nor_repeats_anything() {
+    let desk = Desk::with_empty_archives(&["amy", "bob"]);
+    desk.grade().code(0);
+    let (journal, marks) = (desk.journal(), desk.gradebook());
+    let future = SystemTime::now() + Duration::from_secs(10 * 365 * 24 * 3600);
+    for folder in [desk.submissions(), desk.run(), desk.run().join("feedback")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let file = File::open(entry.unwrap().path()).unwrap();
+            file.set_modified(future).unwrap();
+        }
+    }
+    desk.hand_in("cid.zip", EMPTY_ZIP);
+    desk.grade()
+        .code(0)
+        .stderr(predicate::str::contains("resuming: 2 of 3 labs are done"));
+    assert!(desk.journal().starts_with(&journal), "appended to, no more");
+    let submissions = desk.gradebook().submissions;
+    assert_eq!(submissions[..2], marks.submissions);
+    assert_eq!(submissions.len(), 3, "reports are replaced, however old");
+}
+
+#[test]
+fn a_journal_cut_inside_its_last_record_is_repaired_and_said_so() {
+    let desk = Desk::with_empty_archives(&["amy", "bob"]);
+    desk.grade().code(0);
+    let marks = desk.gradebook();
+    let whole = desk.journal();
+    let cut = &whole[..whole.len() - 20];
+    fs::write(desk.run().join("journal.jsonl"), cut).unwrap();
+    desk.grade()
+        .code(0)
+        .stderr(predicate::str::contains("was cut short and has been dropped"))
+        .stderr(predicate::str::contains("resuming: 1 of 2 labs are done"));
+    assert_eq!(desk.gradebook(), marks);
 }
 
 /// A shell that may mount, and whose mounts nobody else sees.

@@ -16,7 +16,7 @@ use crate::kit::{Course, Kit, KitError, check_tests};
 use crate::reports::{ReportError, write_reports};
 use crate::run::{TestOptions, run_tests};
 use crate::seat::Seat;
-use crate::store::{Store, StoreError};
+use crate::store::{Lock, Store, StoreError};
 use crate::{Event, Sink, Stopped};
 
 /// What to grade and how.
@@ -96,12 +96,14 @@ pub fn grade(
 ) -> Result<Graded, GradeError> {
     let submissions = intake::submissions(folder)?;
     let labs = course.select(&options.labs)?;
+    // Before anything takes time: a folder that cannot be used is known now.
+    let lock = Lock::take(run)?;
     sink(Event::Preparing);
     let kits = course.kits(&labs)?;
     check_tests(&kits, &options.tests.only)?;
     let rubrics = kits.iter().map(|kit| kit.rubric.clone()).collect();
     let level = options.tests.level.to_string();
-    let (store, found) = Store::open(run, &course_digest(&kits), &level, rubrics)?;
+    let (store, found) = Store::open(lock, &course_digest(&kits), &level, rubrics)?;
     if found.repaired {
         sink(Event::JournalRepaired);
     }

@@ -7,12 +7,19 @@ use std::sync::Mutex;
 
 use model::{JOURNAL_VERSION, Record, Rubric};
 
-/// The journal of one RUN folder, locked as long as this lives.
+/// A RUN folder that is ours as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    run: PathBuf,
+    _file: File,
+}
+
+/// The journal of one RUN folder.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     journal: Mutex<File>,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What an opened journal held.
@@ -84,14 +91,9 @@ pub(crate) fn disk(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     move |error| StoreError::Disk { path, error }
 }
 
-impl Store {
-    /// Opens the RUN folder, creating it if need be, and reads what an earlier run left.
-    pub(crate) fn open(
-        run: &Path,
-        course: &str,
-        isolation: &str,
-        rubrics: Vec<Rubric>,
-    ) -> Result<(Self, Found), StoreError> {
+impl Lock {
+    /// Takes the RUN folder, creating it if need be.
+    pub(crate) fn take(run: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(run).map_err(disk(run))?;
         let lock_path = run.join(".lock");
         let lock = File::create(&lock_path).map_err(disk(&lock_path))?;
@@ -100,7 +102,22 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(run.into())),
             Err(TryLockError::Error(error)) => return Err(disk(&lock_path)(error)),
         }
-        let path = run.join("journal.jsonl");
+        Ok(Self {
+            run: run.to_owned(),
+            _file: lock,
+        })
+    }
+}
+
+impl Store {
+    /// Opens the journal and reads what an earlier run left.
+    pub(crate) fn open(
+        lock: Lock,
+        course: &str,
+        isolation: &str,
+        rubrics: Vec<Rubric>,
+    ) -> Result<(Self, Found), StoreError> {
+        let path = lock.run.join("journal.jsonl");
         let mut found = read(&path)?;
         let options = File::options().create(true).append(true).clone();
         let store = Self {
@@ -198,7 +215,7 @@ mod tests {
     use super::*;
 
     fn open(run: &Path, course: &str) -> Result<(Store, Found), StoreError> {
-        Store::open(run, course, "B", Vec::new())
+        Store::open(Lock::take(run)?, course, "B", Vec::new())
     }
 
     fn note(id: &str) -> Record {
