@@ -68,6 +68,12 @@ impl Desk {
 
 const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
+/// The first lab, solved.
+fn solved_pipes() -> Vec<u8> {
+    let solved = "fixtures/class/submissions/solved/labs/pipes/src/lib.rs";
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(solved)).expect("the sample class")
+}
+
 /// An error of exit code 1 whose message holds all of these words.
 fn refused(grade: Assert, words: &[&str]) {
     let mut grade = grade.code(1);
@@ -129,9 +135,7 @@ fn an_unreadable_archive_is_rejected_and_the_others_are_graded() {
     desk.hand_in("amy.zip", b"PK\x03\x04 and then the connection broke");
     desk.hand_in("bob.tar.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
     desk.hand_in("cid.rar", b"Rar!\x1a\x07\x01\x00");
-    let solved = "fixtures/class/submissions/solved/labs/pipes/src/lib.rs";
-    let solved = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(solved)).unwrap();
-    desk.hand_in("dan/pipes/src/lib.rs", &solved);
+    desk.hand_in("dan/pipes/src/lib.rs", &solved_pipes());
     desk.grade().code(0);
 
     let marks = desk.gradebook();
@@ -249,6 +253,44 @@ fn a_full_disk_loses_nothing_that_was_graded() {
 }
 
 #[test]
+fn a_full_disk_for_builds_is_our_fault_and_no_build_error() {
+    let desk = Desk::with_empty_archives(&[]);
+    desk.hand_in("dan/pipes/src/lib.rs", &solved_pipes());
+    fs::create_dir(desk.0.path().join("tmp")).unwrap();
+    let Some(mut shell) = shell_with_mounts() else {
+        eprintln!("skipped: neither root nor user namespaces, so no small disk to fill");
+        return;
+    };
+    let grader = env!("CARGO_BIN_EXE_grader");
+    let script = format!(
+        "set -e
+         cd {}
+         grade() {{
+             {grader} grade submissions --run run --lab pipes --test {CHEAP} --i-trust-this-code
+         }}
+         mount -t tmpfs -o size=256k tmpfs tmp
+         code=0; TMPDIR=$PWD/tmp grade || code=$?
+         echo $code >code
+         cp run/results.json before
+         umount tmp
+         TMPDIR=$PWD/tmp grade",
+        desk.0.path().display()
+    );
+    let output = shell.arg(script).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let text = |name: &str| fs::read_to_string(desk.0.path().join(name)).unwrap();
+    assert_eq!(text("code"), "3\n", "{words}");
+    assert!(words.contains("not final"), "{words}");
+    let before: Gradebook = serde_json::from_str(&text("before")).unwrap();
+    let lab = &before.submissions[0].labs[0];
+    assert_eq!(lab.status, LabStatus::GraderFault, "{}", lab.detail);
+    assert!(lab.detail.contains("TMPDIR"), "{}", lab.detail);
+    let lab = &desk.gradebook().submissions[0].labs[0];
+    assert_eq!(lab.status, LabStatus::Graded, "{}", lab.detail);
+}
+
+#[test]
 fn a_read_only_run_is_named_before_anything_is_built() {
     let desk = Desk::with_empty_archives(&["amy"]);
     desk.grade().code(0);
@@ -313,7 +355,9 @@ fn a_journal_cut_inside_its_last_record_is_repaired_and_said_so() {
     fs::write(desk.run().join("journal.jsonl"), cut).unwrap();
     desk.grade()
         .code(0)
-        .stderr(predicate::str::contains("was cut short and has been dropped"))
+        .stderr(predicate::str::contains(
+            "was cut short and has been dropped",
+        ))
         .stderr(predicate::str::contains("resuming: 1 of 2 labs are done"));
     assert_eq!(desk.gradebook(), marks);
 }

@@ -71,7 +71,9 @@ fn kill_and_compare(n_kills: u32) {
         );
         std::fs::remove_dir_all(desk.path(&run)).unwrap();
     }
-    eprintln!("{n_killed} kills in {n_runs} runs, {n_resumed} of them resumed a journal with tests");
+    eprintln!(
+        "{n_killed} kills in {n_runs} runs, {n_resumed} of them resumed a journal with tests"
+    );
 }
 
 /// Starts a grader and kills it at a random moment; whether it was still there.

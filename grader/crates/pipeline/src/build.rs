@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::printable;
 use nix::sys::signal::Signal;
+use nix::sys::statvfs::statvfs;
 use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,13 @@ pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Buil
     let answer = ask_helper(&request(kit, seat, level), helper, &kit.stop);
     let taken = match answer {
         Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
+        Ok(BuildAnswer::Failed(_)) if is_our_disk_full(seat) => {
+            let folder = std::env::temp_dir();
+            return Built::Fault(format!(
+                "no room for a build in {}: set TMPDIR to a folder with room",
+                folder.display()
+            ));
+        }
         Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
         Ok(BuildAnswer::Fault(reason)) => return Built::Fault(reason),
         Err(error) => return Built::Fault(format!("the build helper: {error}")),
@@ -64,6 +72,17 @@ pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Buil
         Ok(()) => Built::Programs,
         Err(error) => Built::Fault(format!("taking the built programs: {error}")),
     }
+}
+
+/// Less than this may be too little for a build.
+const ROOM: u64 = 64 << 20;
+
+/// Whether there is so little room that a failed build says nothing about the submission. What the
+/// compiler says cannot be asked: a submission may make it say anything.
+fn is_our_disk_full(seat: &Seat) -> bool {
+    statvfs(&seat.output()).is_ok_and(|disk| {
+        disk.blocks_available() * disk.fragment_size() < ROOM || disk.files_available() == 0
+    })
 }
 
 /// The box and the three calls of rustc: library, program, probe.

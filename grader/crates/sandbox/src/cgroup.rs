@@ -108,9 +108,8 @@ fn sweep(root: &Path) -> usize {
         let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             let removed = fs::remove_dir(entry.path()); // refused while anything is in it
-            n_busy += usize::from(
-                removed.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)),
-            );
+            n_busy +=
+                usize::from(removed.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)));
         }
     }
     n_busy

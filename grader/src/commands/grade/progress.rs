@@ -149,7 +149,9 @@ impl Bars {
     fn show(&mut self, event: &Event, tally: &Tally) {
         match event {
             Event::SeatStarted { submission, lab } => {
-                let line = self.all.insert_before(&self.total, ProgressBar::no_length());
+                let line = self
+                    .all
+                    .insert_before(&self.total, ProgressBar::no_length());
                 line.set_style(style("  {spinner} {elapsed:>4} {wide_msg}"));
                 line.set_message(format!("{submission} {lab}: building"));
                 line.enable_steady_tick(TICK);
