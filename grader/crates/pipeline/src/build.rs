@@ -81,7 +81,9 @@ const ROOM: u64 = 64 << 20;
 /// compiler says cannot be asked: a submission may make it say anything.
 fn is_our_disk_full(seat: &Seat) -> bool {
     statvfs(&seat.output()).is_ok_and(|disk| {
-        disk.blocks_available() * disk.fragment_size() < ROOM || disk.files_available() == 0
+        // Some file systems make inodes as they go and count none at all.
+        let no_inode = disk.files() > 0 && disk.files_available() == 0;
+        disk.blocks_available() * disk.fragment_size() < ROOM || no_inode
     })
 }
 
