@@ -35,6 +35,13 @@ pub struct BuildRequest {
     steps: Vec<Vec<String>>,
 }
 
+impl BuildRequest {
+    /// The commands, and the folder that they start in.
+    pub(crate) fn into_steps(self) -> (PathBuf, Vec<Vec<String>>) {
+        (self.cwd, self.steps)
+    }
+}
+
 /// What the build helper answers, as JSON on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
 enum BuildAnswer {
@@ -88,7 +95,7 @@ fn is_our_disk_full(seat: &Seat) -> bool {
 }
 
 /// The box and the three calls of rustc: library, program, probe.
-fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
+pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     let mut binds = Vec::new();
     // Without a private root everything is used where it is.
     let mut place = |source: PathBuf, target: &str, writable| {

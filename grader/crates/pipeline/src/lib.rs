@@ -17,11 +17,13 @@ mod grade;
 mod gradebook;
 mod intake;
 mod kit;
+mod measure;
 mod reports;
 mod run;
 mod seat;
 mod stop;
 mod store;
+mod synthetic;
 mod verify;
 
 pub use attacks::{
@@ -33,8 +35,10 @@ pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
+pub use measure::{Cost, Workbench, cost};
 pub use reports::{ReportError, write_reports};
 pub use run::TestOptions;
 pub use stop::{Stop, Stopped};
 pub use store::StoreError;
-pub use verify::{Subject, SubjectResult, VerifyOptions, verify};
+pub use synthetic::{Made, Mix, make_class, vary};
+pub use verify::{Subject, SubjectResult, VerifyError, VerifyOptions, sources, verify};

@@ -113,15 +113,40 @@ struct Request<'a> {
     seed: u64,
 }
 
+impl<'a> Request<'a> {
+    fn new(programs: &'a Path, options: &TestOptions, row: &'a RubricRow) -> Self {
+        Self {
+            test: &row.id,
+            seat: programs,
+            level: options.level.to_string(),
+            seed: options.seed.unwrap_or_else(fresh_seed),
+        }
+    }
+}
+
+/// Starts a test's program as grading does, and reads what it says, but nobody judges it.
+pub(crate) fn bare_test(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+) -> io::Result<()> {
+    let request = Request::new(programs, options, row);
+    let mut command = Command::new(&kit.verdict_program);
+    command.env_clear().stdin(Stdio::piped());
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(&serde_json::to_vec(&request)?)?;
+    drop(stdin);
+    child.wait().map(drop)
+}
+
 fn collect(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -> Evidence {
-    let seed = options.seed.unwrap_or_else(fresh_seed);
-    let level = options.level.to_string();
-    let request = Request {
-        test: &row.id,
-        seat: programs,
-        level: level.clone(),
-        seed,
-    };
+    let request = Request::new(programs, options, row);
+    let (seed, level) = (request.seed, request.level.clone());
     let limit = Duration::from_millis(row.limits.deadline_ms) + GRACE;
     let started = Instant::now();
     ask(&kit.verdict_program, &request, limit, &kit.stop).unwrap_or_else(|error| Evidence {

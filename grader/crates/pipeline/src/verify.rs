@@ -168,11 +168,10 @@ fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
 }
 
 /// The files that a subject hands in.
-pub(crate) fn sources(
-    course: &Course,
-    kit: &Kit,
-    subject: &Subject,
-) -> Result<SourceTree, VerifyError> {
+///
+/// # Errors
+/// If the solution cannot be read or a patch does not apply.
+pub fn sources(course: &Course, kit: &Kit, subject: &Subject) -> Result<SourceTree, VerifyError> {
     let solution = read_sources(&course.root.join(&kit.lab.dir))?;
     let solution: Sources = solution
         .into_iter()
