@@ -173,7 +173,7 @@ impl Section {
 /// How submissions are run.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
-    /// Labs of submissions graded at a time [default: number of cores]
+    /// Compilers at a time, each with a core; tests share what is left [default: number of cores]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
     /// Run only this hidden test (may be given more than once)

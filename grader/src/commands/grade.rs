@@ -7,7 +7,7 @@ mod tally;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use pipeline::{GradeOptions, TestOptions};
+use pipeline::{GradeOptions, Slots, TestOptions};
 
 use crate::cli::{GradeArgs, RunningArgs};
 use crate::interrupt::Interrupt;
@@ -21,7 +21,6 @@ pub(crate) fn run(args: &GradeArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::watch(&course.stop)?;
     let options = GradeOptions {
         labs: args.labs.clone(),
-        jobs: jobs(&args.running),
         tests: test_options(&args.running)?,
         helper: std::env::current_exe()?,
     };
@@ -64,13 +63,14 @@ pub(crate) fn test_options(args: &RunningArgs) -> Result<TestOptions> {
         only: args.tests.clone(),
         seed: args.seed,
         parallel: TESTS_AT_A_TIME,
+        slots: Slots::new(jobs(args), TESTS_AT_A_TIME),
     })
 }
 
 /// Tests of one seat mostly wait, so several of them share a core.
 const TESTS_AT_A_TIME: usize = 4;
 
-/// Seats graded at a time.
+/// Cores to be filled with compilers and tests.
 pub(crate) fn jobs(args: &RunningArgs) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, Into::into);
     args.jobs.unwrap_or_else(cores)

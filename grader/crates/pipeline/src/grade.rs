@@ -24,8 +24,6 @@ use crate::{Event, Sink, Stopped};
 pub struct GradeOptions {
     /// Labs to grade; all if empty.
     pub labs: Vec<String>,
-    /// Seats graded at a time.
-    pub jobs: usize,
     /// How hidden tests are run.
     pub tests: TestOptions,
     /// The program that opens boxes for builds: the grader itself.
@@ -68,6 +66,9 @@ pub enum GradeError {
         error: io::Error,
     },
 }
+
+/// So many seats share a core: while the last tests of one wait, others use their slots.
+const SEATS_OF_A_CORE: usize = 3;
 
 /// One lab of one submission, to be graded.
 struct Work<'a> {
@@ -157,7 +158,8 @@ pub fn grade(
         n_seats: seats.len(),
         n_done_before: done.len(),
     });
-    in_parallel(options.jobs, &open, |work| {
+    let n_seats = options.tests.slots.n_cores() * SEATS_OF_A_CORE;
+    in_parallel(n_seats, &open, |work| {
         course.stop.check()?;
         grade_seat(work, &before, options, sink, &note)
     })?;
@@ -269,7 +271,9 @@ fn grade_seat(
         folder: std::env::temp_dir(),
         error,
     })?;
+    let core = options.tests.slots.core();
     let built = build(work.kit, &seat, options.tests.level, &options.helper);
+    drop(core);
     work.kit.stop.check()?;
     match built {
         Built::Refused(words) => return ended(LabStatus::BuildError, words),

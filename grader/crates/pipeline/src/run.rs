@@ -14,7 +14,8 @@ use sandbox::Level;
 use serde::Serialize;
 
 use crate::board::{Board, Turn};
-use crate::{Kit, Stop, Stopped};
+use crate::slots::{LONG, Slots, Taken};
+use crate::{Kit, Stopped};
 
 /// How hidden tests are run.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct TestOptions {
     pub seed: Option<u64>,
     /// Tests of one seat that run at a time. Most of them wait most of the time.
     pub parallel: usize,
+    /// Compilers and tests of all seats that run at a time.
+    pub slots: Slots,
 }
 
 /// A test's verdict and what it was made from; a skipped test has no evidence.
@@ -53,7 +56,8 @@ pub(crate) fn run_tests<E: Send + From<Stopped>>(
             scope.spawn(|| {
                 while let Some((row, turn)) = board.next() {
                     let judged = match turn {
-                        Turn::First | Turn::Alone => run_test(kit, programs, options, row),
+                        Turn::First => run_test(kit, programs, options, row, options.slots.one()),
+                        Turn::Alone => run_test(kit, programs, options, row, options.slots.core()),
                         Turn::Skip(ref base) => (skipped(base), None),
                     };
                     // What was cut off by the stop has no verdict, neither this one nor a fault.
@@ -64,8 +68,10 @@ pub(crate) fn run_tests<E: Send + From<Stopped>>(
                     }
                     // A crowded machine may have been the reason: it counts only when it happens
                     // to the test alone, too.
-                    if turn == Turn::First && judged.0.outcome == Outcome::Hang {
-                        board.hung(row);
+                    let may_be_the_crowd =
+                        matches!(judged.0.outcome, Outcome::Hang | Outcome::GraderFault);
+                    if turn == Turn::First && may_be_the_crowd {
+                        board.again(row);
                         continue;
                     }
                     let outcome = judged.0.outcome;
@@ -88,12 +94,15 @@ fn skipped(base: &str) -> Verdict {
     }
 }
 
-/// One test's verdict. A fault of ours is tried once more before it is reported.
-fn run_test(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -> Judged {
-    let mut evidence = collect(kit, programs, options, row);
-    if matches!(evidence.ended, Ended::Fault { .. }) {
-        evidence = collect(kit, programs, options, row);
-    }
+/// One test's verdict.
+fn run_test(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+    slot: Taken,
+) -> Judged {
+    let evidence = collect(kit, programs, options, row, slot);
     let mut verdict = judge(row, &evidence);
     if !verdict.outcome.is_pass() {
         verdict.message.again = format!(
@@ -144,12 +153,18 @@ pub(crate) fn bare_test(
     child.wait().map(drop)
 }
 
-fn collect(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -> Evidence {
+fn collect(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+    slot: Taken,
+) -> Evidence {
     let request = Request::new(programs, options, row);
     let (seed, level) = (request.seed, request.level.clone());
     let limit = Duration::from_millis(row.limits.deadline_ms) + GRACE;
     let started = Instant::now();
-    ask(&kit.verdict_program, &request, limit, &kit.stop).unwrap_or_else(|error| Evidence {
+    ask(kit, &request, limit, slot).unwrap_or_else(|error| Evidence {
         ended: Ended::Fault {
             text: format!("the verdict program: {error}"),
         },
@@ -168,20 +183,15 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Most bytes of evidence that are read.
 const MAX_EVIDENCE: u64 = 4 << 20;
 
-fn ask(
-    program: &Path,
-    request: &Request<'_>,
-    limit: Duration,
-    stop: &Stop,
-) -> io::Result<Evidence> {
-    let mut command = Command::new(program);
+fn ask(kit: &Kit, request: &Request<'_>, limit: Duration, mut slot: Taken) -> io::Result<Evidence> {
+    let mut command = Command::new(&kit.verdict_program);
     command
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut running = stop.start(&mut command)?;
+    let mut running = kit.stop.start(&mut command)?;
     let asked = serde_json::to_vec(request)?;
     running
         .child
@@ -191,13 +201,22 @@ fn ask(
         .write_all(&asked)?;
     let mut record = running.child.stdout.take().expect("stdout is piped");
     let mut line = Vec::new();
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
+    let mut lent_at = Some(started + LONG);
     while !line.ends_with(b"\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let until = lent_at.unwrap_or(started + limit);
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() && lent_at.take().is_some() {
+            slot.lend();
+            continue;
+        }
         let mut readable = [PollFd::new(record.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        if left.is_zero() || poll(&mut readable, timeout)? == 0 {
+        if left.is_zero() {
             return Err(io::Error::other("it did not answer in time"));
+        }
+        if poll(&mut readable, timeout)? == 0 {
+            continue;
         }
         let mut chunk = [0; 8192];
         let n_read = record.read(&mut chunk)?;
