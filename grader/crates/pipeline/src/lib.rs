@@ -18,6 +18,7 @@ mod gradebook;
 mod intake;
 mod kit;
 mod measure;
+mod one;
 mod reports;
 mod run;
 mod seat;
@@ -26,6 +27,7 @@ mod stop;
 mod store;
 mod synthetic;
 mod verify;
+mod work;
 
 pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
