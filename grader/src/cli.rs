@@ -128,6 +128,9 @@ pub(crate) struct BenchArgs {
     /// Size of the classes that are compared with and without hung submissions
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) hung_of: usize,
+    /// Size of the class of copies that the grader's memory is measured with
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) copies: usize,
     /// Print the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -148,15 +151,18 @@ pub(crate) enum Section {
     Hung,
     /// Two jobs beside one
     Jobs,
+    /// Memory of the grader itself for a large class that hands in the same files
+    Memory,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Floor,
         Self::Cargo,
         Self::Class,
         Self::Hung,
         Self::Jobs,
+        Self::Memory,
     ];
 
     pub(crate) fn title(self) -> &'static str {
@@ -166,6 +172,7 @@ impl Section {
             Self::Class => "classes",
             Self::Hung => "a class with hung submissions",
             Self::Jobs => "two jobs beside one",
+            Self::Memory => "a large class of copies",
         }
     }
 }

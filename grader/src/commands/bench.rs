@@ -64,6 +64,7 @@ fn figures(args: &BenchArgs, course: &Course) -> Result<Table> {
                 Section::Class => class::measure(&bench, &mut table)?,
                 Section::Hung => class::measure_hung(&bench, &mut table)?,
                 Section::Jobs => class::measure_jobs(&bench, &mut table)?,
+                Section::Memory => class::measure_memory(&bench, &mut table)?,
             }
         }
     }

@@ -35,6 +35,21 @@ impl<'a> Class<'a> {
         Ok(class)
     }
 
+    /// Many names, one submission: built and run once, but every record and report is there.
+    fn of_copies(bench: &'a Bench<'a>, n_submissions: usize) -> Result<Self> {
+        let class = Self::make(bench, Mix::good(1))?;
+        let file = |number: usize| {
+            let folder = class.submissions().join(format!("s{number:04}"));
+            folder.join(&bench.kit.lab.name).join("src/lib.rs")
+        };
+        for number in 1..n_submissions {
+            let copy = file(number);
+            fs::create_dir_all(copy.parent().context("a file is in a folder")?)?;
+            fs::copy(file(0), copy)?;
+        }
+        Ok(class)
+    }
+
     fn submissions(&self) -> PathBuf {
         self.folder.path().join("submissions")
     }
@@ -173,5 +188,24 @@ pub(super) fn measure_jobs(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
         Some(Goal::AtLeast(0.88)),
         format!("{} submissions, wall; one pair", bench.args.hung_of),
     );
+    Ok(())
+}
+
+/// What the grader itself takes when the class is large, first and when it goes on.
+pub(super) fn measure_memory(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
+    let class = Class::of_copies(bench, bench.args.copies)?;
+    for call in ["first call", "second call"] {
+        let graded = class.grade("run", bench.jobs)?;
+        table.add(
+            "peak memory of the grader itself",
+            graded.peak,
+            "MiB",
+            Some(Goal::AtMost(100.0)),
+            format!(
+                "{} submissions with the same files, {call}",
+                bench.args.copies
+            ),
+        );
+    }
     Ok(())
 }
