@@ -44,5 +44,5 @@ pub use run::TestOptions;
 pub use slots::Slots;
 pub use stop::{Stop, Stopped};
 pub use store::StoreError;
-pub use synthetic::{Made, Mix, make_class, vary};
+pub use synthetic::{Made, Mix, make_class, vary, write_long_ago};
 pub use verify::{Subject, SubjectResult, VerifyError, VerifyOptions, sources, verify};

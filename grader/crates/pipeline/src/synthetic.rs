@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::SourceTree;
 use crate::kit::{Course, Kit};
 use crate::verify::{Subject, VerifyError, sources};
-use crate::{SourceTree, Submission};
 
 /// What a made-up submission does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +73,22 @@ pub fn make_class(
     let mut kinds = Vec::new();
     for number in 0..mix.n_submissions {
         let kind = mix.kind(number);
-        let submission = Submission {
-            id: format!("s{number:04}"),
-            path: folder.join(format!("s{number:04}")),
-        };
+        let submission = folder.join(format!("s{number:04}"));
         let tree = vary(&reference, number, kind);
-        write_old(&submission, &kit.lab.name, &tree).map_err(VerifyError::Seat)?;
+        write_long_ago(&submission, &kit.lab.name, &tree).map_err(VerifyError::Seat)?;
         kinds.push(kind);
     }
     Ok(kinds)
 }
 
-/// Writes one submission with modification times of long ago.
-pub(crate) fn write_old(submission: &Submission, lab: &str, tree: &SourceTree) -> io::Result<()> {
+/// Writes one lab of a submission, with modification times of long ago.
+///
+/// # Errors
+/// If the disk says no.
+pub fn write_long_ago(submission: &Path, lab: &str, tree: &SourceTree) -> io::Result<()> {
     let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     for (path, bytes) in tree {
-        let path = submission.path.join(lab).join(path);
+        let path = submission.join(lab).join(path);
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::write(&path, bytes)?;
         File::options()
