@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox::Level;
 
 /// Grades, verifies and publishes the labs of the course.
@@ -22,6 +22,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Grade(GradeArgs),
     Verify(VerifyArgs),
+    Bench(BenchArgs),
     Publish(PublishArgs),
     Doctor,
 }
@@ -42,7 +43,8 @@ feedback/<submission>.md.
 
 Exit codes: 0 every submission got a verdict, whatever the marks; 1 something
 stopped the run (what was graded is kept); 2 wrong usage; 3 some marks are
-missing because the grader itself failed there.")]
+missing because the grader itself failed there; 130 stopped by Ctrl-C, 143 by
+SIGTERM, 129 by a closed terminal: the same command goes on.")]
 pub(crate) struct GradeArgs {
     /// Folder with one entry for each submission
     pub(crate) submissions: PathBuf,
@@ -57,6 +59,9 @@ pub(crate) struct GradeArgs {
     /// Say nothing but errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// One line for each lab of each submission instead of bars, also on a terminal
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) plain: bool,
 }
 
 /// Check the hidden tests themselves.
@@ -99,10 +104,88 @@ pub(crate) struct VerifyArgs {
     pub(crate) running: RunningArgs,
 }
 
+/// Measure what grading costs on this machine, as ratios to the bare compilers and to plain cargo.
+///
+/// The classes are made up from the reference. Quiet the machine first: other work shows.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab bench                             a few minutes
+  cargo lab bench --only floor --pairs 9
+  cargo lab bench --only class --sizes 50,100,200,1000
+  cargo lab bench --only hung --hung-of 200
+  cargo lab bench --json >figures.json
+
+Exit codes: 0 measured, whether goals are reached or not; 1 not; 2 wrong usage.")]
+pub(crate) struct BenchArgs {
+    /// The lab to measure with
+    #[arg(long, default_value = "pipes", value_name = "LAB")]
+    pub(crate) lab: String,
+    /// Only these sections
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SECTION,…")]
+    pub(crate) only: Vec<Section>,
+    /// So many pairs of measurements where pairs are compared
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) pairs: usize,
+    /// Sizes of the classes with 5 % hung and 5 % not compiling
+    #[arg(long, value_delimiter = ',', default_value = "20", value_name = "N,…")]
+    pub(crate) sizes: Vec<usize>,
+    /// Size of the classes that are compared with and without hung submissions
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) hung_of: usize,
+    /// Size of the class of copies that the grader's memory is measured with
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) copies: usize,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) running: RunningArgs,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// Compiling and grading one submission beside bare rustc and bare hidden tests
+    Floor,
+    /// The same beside `cargo test`, with a target folder for each and one for all
+    Cargo,
+    /// Classes: submissions a minute, cost of each, memory
+    Class,
+    /// A class with hung submissions beside one without
+    Hung,
+    /// Two jobs beside one
+    Jobs,
+    /// Memory of the grader itself for a large class that hands in the same files
+    Memory,
+}
+
+impl Section {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Floor,
+        Self::Cargo,
+        Self::Class,
+        Self::Hung,
+        Self::Jobs,
+        Self::Memory,
+    ];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Floor => "one submission beside bare compilers and tests",
+            Self::Cargo => "one submission beside plain cargo",
+            Self::Class => "classes",
+            Self::Hung => "a class with hung submissions",
+            Self::Jobs => "two jobs beside one",
+            Self::Memory => "a large class of copies",
+        }
+    }
+}
+
 /// How submissions are run.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
-    /// Labs of submissions graded at a time [default: number of cores]
+    /// Compilers at a time, each with a core; tests share what is left [default: number of cores]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
     /// Run only this hidden test (may be given more than once)

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod course;
+mod interrupt;
 mod isolation;
 mod show;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Grade(args) => commands::grade::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
         Command::Doctor => commands::doctor::run(),
     };

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use assert_cmd::assert::Assert;
 use model::{Gradebook, LabStatus, Outcome};
@@ -67,6 +68,12 @@ impl Desk {
 
 const EMPTY_ZIP: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
+/// The first lab, solved.
+fn solved_pipes() -> Vec<u8> {
+    let solved = "fixtures/class/submissions/solved/labs/pipes/src/lib.rs";
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(solved)).expect("the sample class")
+}
+
 /// An error of exit code 1 whose message holds all of these words.
 fn refused(grade: Assert, words: &[&str]) {
     let mut grade = grade.code(1);
@@ -128,9 +135,7 @@ fn an_unreadable_archive_is_rejected_and_the_others_are_graded() {
     desk.hand_in("amy.zip", b"PK\x03\x04 and then the connection broke");
     desk.hand_in("bob.tar.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
     desk.hand_in("cid.rar", b"Rar!\x1a\x07\x01\x00");
-    let solved = "fixtures/class/submissions/solved/labs/pipes/src/lib.rs";
-    let solved = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(solved)).unwrap();
-    desk.hand_in("dan/pipes/src/lib.rs", &solved);
+    desk.hand_in("dan/pipes/src/lib.rs", &solved_pipes());
     desk.grade().code(0);
 
     let marks = desk.gradebook();
@@ -245,6 +250,116 @@ fn a_full_disk_loses_nothing_that_was_graded() {
     assert!(resumed.contains("resuming: "), "{resumed}");
     let marks: Gradebook = serde_json::from_str(&text("results.json")).unwrap();
     assert_eq!(marks.submissions.len(), 41);
+}
+
+#[test]
+fn a_full_disk_for_builds_is_our_fault_and_no_build_error() {
+    let desk = Desk::with_empty_archives(&[]);
+    desk.hand_in("dan/pipes/src/lib.rs", &solved_pipes());
+    fs::create_dir(desk.0.path().join("tmp")).unwrap();
+    let Some(mut shell) = shell_with_mounts() else {
+        eprintln!("skipped: neither root nor user namespaces, so no small disk to fill");
+        return;
+    };
+    let grader = env!("CARGO_BIN_EXE_grader");
+    let script = format!(
+        "set -e
+         cd {}
+         grade() {{
+             {grader} grade submissions --run run --lab pipes --test {CHEAP} --i-trust-this-code
+         }}
+         mount -t tmpfs -o size=256k tmpfs tmp
+         code=0; TMPDIR=$PWD/tmp grade || code=$?
+         echo $code >code
+         cp run/results.json before
+         umount tmp
+         TMPDIR=$PWD/tmp grade",
+        desk.0.path().display()
+    );
+    let output = shell.arg(script).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let text = |name: &str| fs::read_to_string(desk.0.path().join(name)).unwrap();
+    assert_eq!(text("code"), "3\n", "{words}");
+    assert!(words.contains("not final"), "{words}");
+    let before: Gradebook = serde_json::from_str(&text("before")).unwrap();
+    let lab = &before.submissions[0].labs[0];
+    assert_eq!(lab.status, LabStatus::GraderFault, "{}", lab.detail);
+    assert!(lab.detail.contains("TMPDIR"), "{}", lab.detail);
+    let lab = &desk.gradebook().submissions[0].labs[0];
+    assert_eq!(lab.status, LabStatus::Graded, "{}", lab.detail);
+}
+
+#[test]
+fn a_read_only_run_is_named_before_anything_is_built() {
+    let desk = Desk::with_empty_archives(&["amy"]);
+    desk.grade().code(0);
+    let before = desk.journal();
+    let Some(mut shell) = shell_with_mounts() else {
+        eprintln!("skipped: neither root nor user namespaces, so no read-only disk");
+        return;
+    };
+    let script = format!(
+        "set -e
+         cd {}
+         mount --bind run run
+         mount -o remount,bind,ro run
+         code=0; {} grade submissions --run run --lab pipes 2>error || code=$?
+         echo $code >code",
+        desk.0.path().display(),
+        env!("CARGO_BIN_EXE_grader")
+    );
+    let output = shell.arg(script).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let text = |name: &str| fs::read_to_string(desk.0.path().join(name)).unwrap();
+    assert_eq!(text("code"), "1\n");
+    let error = text("error");
+    for word in ["run/", "Read-only file system", "choose a --run folder"] {
+        assert!(error.contains(word), "{word}\n{error}");
+    }
+    assert!(!error.contains("preparing"), "{error}");
+    assert_eq!(desk.journal(), before);
+}
+
+/// Everything on the disk is from the future: what a clock that was set back looks like.
+#[test]
+fn a_clock_that_went_back_neither_loses_nor_repeats_anything() {
+    let desk = Desk::with_empty_archives(&["amy", "bob"]);
+    desk.grade().code(0);
+    let (journal, marks) = (desk.journal(), desk.gradebook());
+    let future = SystemTime::now() + Duration::from_secs(10 * 365 * 24 * 3600);
+    for folder in [desk.submissions(), desk.run(), desk.run().join("feedback")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let file = File::open(entry.unwrap().path()).unwrap();
+            file.set_modified(future).unwrap();
+        }
+    }
+    desk.hand_in("cid.zip", EMPTY_ZIP);
+    desk.grade()
+        .code(0)
+        .stderr(predicate::str::contains("resuming: 2 of 3 labs are done"));
+    assert!(desk.journal().starts_with(&journal), "appended to, no more");
+    let submissions = desk.gradebook().submissions;
+    assert_eq!(submissions[..2], marks.submissions);
+    assert_eq!(submissions.len(), 3, "reports are replaced, however old");
+}
+
+#[test]
+fn a_journal_cut_inside_its_last_record_is_repaired_and_said_so() {
+    let desk = Desk::with_empty_archives(&["amy", "bob"]);
+    desk.grade().code(0);
+    let marks = desk.gradebook();
+    let whole = desk.journal();
+    let cut = &whole[..whole.len() - 20];
+    fs::write(desk.run().join("journal.jsonl"), cut).unwrap();
+    desk.grade()
+        .code(0)
+        .stderr(predicate::str::contains(
+            "was cut short and has been dropped",
+        ))
+        .stderr(predicate::str::contains("resuming: 1 of 2 labs are done"));
+    assert_eq!(desk.gradebook(), marks);
 }
 
 /// A shell that may mount, and whose mounts nobody else sees.

@@ -245,3 +245,22 @@ fn every_file_that_a_page_links_to_exists() {
         }
     }
 }
+
+/// A verdict that depends on the calendar cannot be repeated, and a clock may be set back.
+#[test]
+fn nothing_that_makes_a_verdict_reads_the_calendar() {
+    let makes_verdicts = |path: &str| {
+        let crates = ["model", "harness", "pipeline", "sandbox", "instruments"];
+        crates
+            .iter()
+            .any(|name| path.starts_with(&format!("grader/crates/{name}/src")))
+            || path.starts_with("grader/labs/") && !path.contains("/wrong/")
+    };
+    let reads = |path: &PathBuf| makes_verdicts(&shown(path)) && text(path).contains("SystemTime");
+    let found: Vec<String> = files(".rs")
+        .iter()
+        .filter(|path| reads(path))
+        .map(|path| shown(path))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}

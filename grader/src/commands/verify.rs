@@ -13,6 +13,7 @@ use crate::cli::VerifyArgs;
 use crate::commands::attacks;
 use crate::commands::grade::{jobs, test_options};
 use crate::course;
+use crate::interrupt::Interrupt;
 use crate::show::{self, BAD, GOOD, styled};
 
 /// Runs every subject, prints each result as it comes and the matrix at the end.
@@ -30,7 +31,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         helper: std::env::current_exe()?,
     };
     let _load = Load::start(args.busy);
-    let results = pipeline::verify(&course::find()?, &options, &|result| {
+    let course = course::find()?;
+    let interrupt = Interrupt::watch(&course.stop)?;
+    let results = pipeline::verify(&course, &options, &|result| {
         let verdict = match result.problems.is_empty() {
             true => styled(GOOD, "   ok"),
             false => styled(BAD, "wrong"),
@@ -39,7 +42,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         for problem in &result.problems {
             show::line(format_args!("  {}", problem.replace('\n', "\n  ")));
         }
-    })?;
+    });
+    if let (Err(_), Some(code)) = (&results, interrupt.exit_code()) {
+        return Ok(code);
+    }
+    let results = results?;
     let mut labs: BTreeMap<&str, Vec<&SubjectResult>> = BTreeMap::new();
     for result in &results {
         labs.entry(&result.lab).or_default().push(result);

@@ -289,7 +289,9 @@ fn follow(
         );
     };
     let seat = Seat::prepare(kit, files)?;
-    match build(kit, &seat, options.tests.level, &options.helper) {
+    let built = build(kit, &seat, options.tests.level, &options.helper);
+    kit.stop.check().map_err(io::Error::from)?;
+    match built {
         Built::Refused(words) => return ended(heard, Outcome::BuildError, words),
         Built::Fault(reason) => return ended(heard, Outcome::GraderFault, reason),
         Built::Programs => {}

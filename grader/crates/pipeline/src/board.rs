@@ -1,5 +1,5 @@
-//! Which hidden test of a seat is next: bases before their dependants, and a test that hung once
-//! more, alone, at the end.
+//! Which hidden test of a seat is next: bases before their dependants, and a test that hung, or in
+//! which we failed, once more, alone, at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -14,7 +14,7 @@ pub(crate) struct Board<'a, E> {
 
 struct State<'a, E> {
     waiting: Vec<&'a RubricRow>,
-    hung: Vec<&'a RubricRow>,
+    again: Vec<&'a RubricRow>,
     running: BTreeSet<&'a str>,
     outcomes: BTreeMap<String, Outcome>,
     error: Option<E>,
@@ -40,7 +40,7 @@ impl<'a, E> Board<'a, E> {
             .collect();
         let state = State {
             waiting,
-            hung: Vec::new(),
+            again: Vec::new(),
             running: BTreeSet::new(),
             outcomes: known,
             error: None,
@@ -55,7 +55,7 @@ impl<'a, E> Board<'a, E> {
     pub(crate) fn next(&self) -> Option<(&'a RubricRow, Turn)> {
         let mut state = self.lock();
         loop {
-            if state.error.is_some() || state.waiting.is_empty() && state.hung.is_empty() {
+            if state.error.is_some() || state.waiting.is_empty() && state.again.is_empty() {
                 return None;
             }
             if let Some((row, turn)) = state.take() {
@@ -69,11 +69,11 @@ impl<'a, E> Board<'a, E> {
         }
     }
 
-    /// The test hit its deadline: it gets another turn.
-    pub(crate) fn hung(&self, row: &'a RubricRow) {
+    /// The test hit its deadline, or we failed: it gets another turn.
+    pub(crate) fn again(&self, row: &'a RubricRow) {
         let mut state = self.lock();
         state.running.remove(row.id.as_str());
-        state.hung.push(row);
+        state.again.push(row);
         self.changed.notify_all();
     }
 
@@ -109,7 +109,7 @@ impl<'a, E> State<'a, E> {
             return Some((self.waiting.remove(at), turn));
         }
         match self.running.is_empty() {
-            true => self.hung.pop().map(|row| (row, Turn::Alone)),
+            true => self.again.pop().map(|row| (row, Turn::Alone)),
             false => None,
         }
     }
@@ -129,7 +129,7 @@ impl<'a, E> State<'a, E> {
     }
 
     fn is_to_come(&self, id: &str) -> bool {
-        let mut to_come = self.waiting.iter().chain(&self.hung);
+        let mut to_come = self.waiting.iter().chain(&self.again);
         self.running.contains(id) || to_come.any(|row| row.id == id)
     }
 }
@@ -173,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn a_hung_test_comes_again_alone_before_its_dependants_are_decided() {
+    fn a_test_to_be_repeated_comes_alone_before_its_dependants_are_decided() {
         let rows = [row("base", &[]), row("other", &[]), row("leaf", &["base"])];
         let board = Board::<()>::new(rows.iter().collect(), BTreeMap::new());
         let (base, _) = board.next().unwrap();
         let (other, _) = board.next().unwrap();
-        board.hung(base);
+        board.again(base);
         board.finished(other, Outcome::Pass, Ok(()));
         assert_eq!(taken(&board), Some(("base".into(), Turn::Alone)));
         board.finished(base, Outcome::Pass, Ok(()));

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use model::printable;
 use nix::sys::signal::Signal;
+use nix::sys::statvfs::statvfs;
 use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::Kit;
 use crate::seat::Seat;
+use crate::{Kit, Stop};
 
 /// What came of building a seat.
 #[derive(Debug)]
@@ -34,6 +35,13 @@ pub struct BuildRequest {
     steps: Vec<Vec<String>>,
 }
 
+impl BuildRequest {
+    /// The commands, and the folder that they start in.
+    pub(crate) fn into_steps(self) -> (PathBuf, Vec<Vec<String>>) {
+        (self.cwd, self.steps)
+    }
+}
+
 /// What the build helper answers, as JSON on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
 enum BuildAnswer {
@@ -53,9 +61,16 @@ const MAX_WORDS: u64 = 64 << 10;
 
 /// Builds the lab's program and its probe from the seat's sources.
 pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
-    let answer = ask_helper(&request(kit, seat, level), helper);
+    let answer = ask_helper(&request(kit, seat, level), helper, &kit.stop);
     let taken = match answer {
         Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
+        Ok(BuildAnswer::Failed(_)) if is_our_disk_full(seat) => {
+            let folder = std::env::temp_dir();
+            return Built::Fault(format!(
+                "no room for a build in {}: set TMPDIR to a folder with room",
+                folder.display()
+            ));
+        }
         Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
         Ok(BuildAnswer::Fault(reason)) => return Built::Fault(reason),
         Err(error) => return Built::Fault(format!("the build helper: {error}")),
@@ -66,8 +81,21 @@ pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Buil
     }
 }
 
+/// Less than this may be too little for a build.
+const ROOM: u64 = 64 << 20;
+
+/// Whether there is so little room that a failed build says nothing about the submission. What the
+/// compiler says cannot be asked: a submission may make it say anything.
+fn is_our_disk_full(seat: &Seat) -> bool {
+    statvfs(&seat.output()).is_ok_and(|disk| {
+        // Some file systems make inodes as they go and count none at all.
+        let no_inode = disk.files() > 0 && disk.files_available() == 0;
+        disk.blocks_available() * disk.fragment_size() < ROOM || no_inode
+    })
+}
+
 /// The box and the three calls of rustc: library, program, probe.
-fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
+pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     let mut binds = Vec::new();
     // Without a private root everything is used where it is.
     let mut place = |source: PathBuf, target: &str, writable| {
@@ -146,28 +174,30 @@ const FLAGS: [&str; 10] = [
     "-Cpanic=unwind",
 ];
 
-fn ask_helper(request: &BuildRequest, helper: &Path) -> io::Result<BuildAnswer> {
-    let mut child = Command::new(helper)
+fn ask_helper(request: &BuildRequest, helper: &Path, stop: &Stop) -> io::Result<BuildAnswer> {
+    let mut command = Command::new(helper);
+    command
         .arg("__build")
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+        .stderr(Stdio::piped());
+    let mut running = stop.start(&mut command)?;
+    let child = &mut running.child;
     let asked = serde_json::to_vec(request)?;
-    child
-        .stdin
-        .take()
-        .expect("stdin is piped")
-        .write_all(&asked)?;
-    let output = child.wait_with_output()?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        io::Error::other(format!(
-            "it ended with {} and said {:?}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    })
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(&asked)?;
+    drop(stdin);
+    let mut answer = Vec::new();
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    stdout.read_to_end(&mut answer)?;
+    // The helper's own last words; the compiler's are in the answer.
+    let mut words = String::new();
+    let stderr = child.stderr.take().expect("stderr is piped");
+    stderr.take(MAX_WORDS).read_to_string(&mut words)?;
+    let status = running.wait()?;
+    serde_json::from_slice(&answer)
+        .map_err(|_| io::Error::other(format!("it ended with {status} and said {words:?}")))
 }
 
 /// The build helper: reads a [`BuildRequest`] from standard input, runs its steps in a box, and

@@ -62,6 +62,17 @@ pub(crate) fn seats(records: &[Record]) -> BTreeMap<(&str, &str), SeatRecords<'_
     seats
 }
 
+/// The last word on how each submission was taken in.
+pub(crate) fn by_submission(records: &[Record]) -> BTreeMap<&str, &Record> {
+    let mut taken_in = BTreeMap::new();
+    for record in records {
+        if let Record::Submission { id, .. } = record {
+            taken_in.insert(id.as_str(), record);
+        }
+    }
+    taken_in
+}
+
 /// The gradebook of the submissions in `ids`, in that order.
 pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
     let (isolation, rubrics) = match records.first() {
@@ -70,19 +81,19 @@ pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
         }) => (isolation.clone(), rubrics.as_slice()),
         _ => (String::new(), &[][..]),
     };
-    let seats = seats(records);
+    let (seats, taken_in) = (seats(records), by_submission(records));
     let submission = |id: &String| {
-        let notes = records.iter().rev().find_map(|record| match record {
-            Record::Submission { id: of, notes, .. } if of == id => Some(notes.clone()),
-            _ => None,
-        });
+        let notes = match taken_in.get(id.as_str()) {
+            Some(Record::Submission { notes, .. }) => notes.clone(),
+            _ => Vec::new(),
+        };
         let labs = rubrics.iter().filter_map(|rubric| {
             let seat = seats.get(&(id.as_str(), rubric.lab.as_str()))?;
             Some(lab_grade(rubric, seat))
         });
         SubmissionGrade {
             id: id.clone(),
-            notes: notes.unwrap_or_default(),
+            notes,
             labs: labs.collect(),
         }
     };

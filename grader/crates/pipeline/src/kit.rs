@@ -14,8 +14,8 @@ use authoring::lab::{self, Lab, LabError};
 use cargo_metadata::{DependencyKind, Message, Metadata, MetadataCommand, PackageId};
 use model::Rubric;
 
-use crate::SourceTree;
 use crate::digest::Digest;
+use crate::{SourceTree, Stop, Stopped};
 
 /// A course repository and its labs in teaching order.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Course {
     pub root: PathBuf,
     /// Its labs.
     pub labs: Vec<Lab>,
+    /// Ends what is running for it, from cargo to the programs of a test.
+    pub stop: Stop,
 }
 
 /// All that is needed to build and judge submissions of one lab.
@@ -49,6 +51,8 @@ pub struct Kit {
     pub(crate) verdict_program: PathBuf,
     /// The toolchain's own folder.
     pub(crate) sysroot: PathBuf,
+    /// The course's switch.
+    pub(crate) stop: Stop,
 }
 
 /// Why the course itself is not ready to grade: a mistake of the staff's, never of a student's.
@@ -63,6 +67,9 @@ pub enum KitError {
     /// Cargo could not build.
     #[error("building dependencies and hidden tests failed (see cargo's words above)")]
     Cargo,
+    /// It was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// Something that cargo should have built is missing.
     #[error("cargo did not build {0}")]
     NotBuilt(String),
@@ -106,6 +113,7 @@ impl Course {
         Ok(Self {
             root: root.to_owned(),
             labs: lab::discover(root)?,
+            stop: Stop::default(),
         })
     }
 
@@ -137,7 +145,7 @@ impl Course {
             .current_dir(&self.root)
             .other_options(["--locked".to_owned()])
             .exec()?;
-        let built = Built::by_cargo(&self.root, labs)?;
+        let built = Built::by_cargo(&self.root, labs, &self.stop)?;
         let (sysroot, version) = toolchain(&self.root)?;
         labs.iter()
             .map(|lab| self.kit(lab, &metadata, &built, &sysroot, &version))
@@ -225,6 +233,7 @@ impl Course {
                 .collect(),
             verdict_program: kept_program,
             sysroot: sysroot.to_owned(),
+            stop: self.stop.clone(),
         })
     }
 }
@@ -252,7 +261,7 @@ struct Built {
 }
 
 impl Built {
-    fn by_cargo(root: &Path, labs: &[Lab]) -> Result<Self, KitError> {
+    fn by_cargo(root: &Path, labs: &[Lab], stop: &Stop) -> Result<Self, KitError> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(root).args([
             "build",
@@ -267,12 +276,12 @@ impl Built {
             cargo.args(["--package", &format!("{}-solution", lab.name)]);
             cargo.args(["--package", &format!("{}-tests", lab.name)]);
         }
-        let mut child = cargo
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
+        cargo.stdin(Stdio::null()).stdout(Stdio::piped());
+        stop.check()?;
+        let mut running = stop
+            .start_group(&mut cargo)
             .map_err(at(Path::new("cargo")))?;
-        let stdout = child.stdout.take().expect("stdout is piped");
+        let stdout = running.child.stdout.take().expect("stdout is piped");
         let mut built = Self {
             rlibs: BTreeMap::new(),
             programs: BTreeMap::new(),
@@ -291,7 +300,9 @@ impl Built {
                 built.rlibs.insert(artifact.package_id, rlib.into());
             }
         }
-        match child.wait() {
+        let ended = running.wait();
+        stop.check()?;
+        match ended {
             Ok(status) if status.success() => Ok(built),
             _ => Err(KitError::Cargo),
         }

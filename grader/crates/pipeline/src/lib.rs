@@ -17,12 +17,18 @@ mod grade;
 mod gradebook;
 mod intake;
 mod kit;
+mod measure;
 mod mutants;
+mod one;
 mod reports;
 mod run;
 mod seat;
+mod slots;
+mod stop;
 mod store;
+mod synthetic;
 mod verify;
+mod work;
 
 pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
@@ -33,8 +39,12 @@ pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
+pub use measure::{Cost, Workbench, cost};
 pub use mutants::{Mutant, MutantError};
 pub use reports::{ReportError, write_reports};
 pub use run::TestOptions;
+pub use slots::Slots;
+pub use stop::{Stop, Stopped};
 pub use store::StoreError;
-pub use verify::{Subject, SubjectResult, VerifyOptions, verify};
+pub use synthetic::{Made, Mix, make_class, vary, write_long_ago};
+pub use verify::{Subject, SubjectResult, VerifyError, VerifyOptions, sources, verify};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::Level;
 use serde::Serialize;
 
-use crate::Kit;
 use crate::board::{Board, Turn};
+use crate::slots::{LONG, Slots, Taken};
+use crate::{Kit, Stopped};
 
 /// How hidden tests are run.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct TestOptions {
     pub seed: Option<u64>,
     /// Tests of one seat that run at a time. Most of them wait most of the time.
     pub parallel: usize,
+    /// Compilers and tests of all seats that run at a time.
+    pub slots: Slots,
 }
 
 /// A test's verdict and what it was made from; a skipped test has no evidence.
@@ -37,8 +40,8 @@ pub(crate) type Judged = (Verdict, Option<Evidence>);
 /// A test starts once the tests it needs have passed, and is skipped when one of them has not.
 ///
 /// # Errors
-/// The first error of `done`; no further test is started then.
-pub(crate) fn run_tests<E: Send>(
+/// The first error of `done`, or that the run was stopped; no further test is started then.
+pub(crate) fn run_tests<E: Send + From<Stopped>>(
     kit: &Kit,
     programs: &Path,
     options: &TestOptions,
@@ -53,13 +56,22 @@ pub(crate) fn run_tests<E: Send>(
             scope.spawn(|| {
                 while let Some((row, turn)) = board.next() {
                     let judged = match turn {
-                        Turn::First | Turn::Alone => run_test(kit, programs, options, row),
+                        Turn::First => run_test(kit, programs, options, row, options.slots.one()),
+                        Turn::Alone => run_test(kit, programs, options, row, options.slots.core()),
                         Turn::Skip(ref base) => (skipped(base), None),
                     };
+                    // What was cut off by the stop has no verdict, neither this one nor a fault.
+                    let is_cut = judged.0.outcome == Outcome::GraderFault;
+                    if is_cut && let Err(stopped) = kit.stop.check() {
+                        board.finished(row, Outcome::GraderFault, Err(stopped.into()));
+                        continue;
+                    }
                     // A crowded machine may have been the reason: it counts only when it happens
                     // to the test alone, too.
-                    if turn == Turn::First && judged.0.outcome == Outcome::Hang {
-                        board.hung(row);
+                    let may_be_the_crowd =
+                        matches!(judged.0.outcome, Outcome::Hang | Outcome::GraderFault);
+                    if turn == Turn::First && may_be_the_crowd {
+                        board.again(row);
                         continue;
                     }
                     let outcome = judged.0.outcome;
@@ -82,12 +94,15 @@ fn skipped(base: &str) -> Verdict {
     }
 }
 
-/// One test's verdict. A fault of ours is tried once more before it is reported.
-fn run_test(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -> Judged {
-    let mut evidence = collect(kit, programs, options, row);
-    if matches!(evidence.ended, Ended::Fault { .. }) {
-        evidence = collect(kit, programs, options, row);
-    }
+/// One test's verdict.
+fn run_test(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+    slot: Taken,
+) -> Judged {
+    let evidence = collect(kit, programs, options, row, slot);
     let mut verdict = judge(row, &evidence);
     if !verdict.outcome.is_pass() {
         verdict.message.again = format!(
@@ -107,18 +122,49 @@ struct Request<'a> {
     seed: u64,
 }
 
-fn collect(kit: &Kit, programs: &Path, options: &TestOptions, row: &RubricRow) -> Evidence {
-    let seed = options.seed.unwrap_or_else(fresh_seed);
-    let level = options.level.to_string();
-    let request = Request {
-        test: &row.id,
-        seat: programs,
-        level: level.clone(),
-        seed,
-    };
+impl<'a> Request<'a> {
+    fn new(programs: &'a Path, options: &TestOptions, row: &'a RubricRow) -> Self {
+        Self {
+            test: &row.id,
+            seat: programs,
+            level: options.level.to_string(),
+            seed: options.seed.unwrap_or_else(fresh_seed),
+        }
+    }
+}
+
+/// Starts a test's program as grading does, and reads what it says, but nobody judges it.
+pub(crate) fn bare_test(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+) -> io::Result<()> {
+    let request = Request::new(programs, options, row);
+    let mut command = Command::new(&kit.verdict_program);
+    command.env_clear().stdin(Stdio::piped());
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(&serde_json::to_vec(&request)?)?;
+    drop(stdin);
+    child.wait().map(drop)
+}
+
+fn collect(
+    kit: &Kit,
+    programs: &Path,
+    options: &TestOptions,
+    row: &RubricRow,
+    slot: Taken,
+) -> Evidence {
+    let request = Request::new(programs, options, row);
+    let (seed, level) = (request.seed, request.level.clone());
     let limit = Duration::from_millis(row.limits.deadline_ms) + GRACE;
     let started = Instant::now();
-    ask(&kit.verdict_program, &request, limit).unwrap_or_else(|error| Evidence {
+    ask(kit, &request, limit, slot).unwrap_or_else(|error| Evidence {
         ended: Ended::Fault {
             text: format!("the verdict program: {error}"),
         },
@@ -137,36 +183,45 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Most bytes of evidence that are read.
 const MAX_EVIDENCE: u64 = 4 << 20;
 
-fn ask(program: &Path, request: &Request<'_>, limit: Duration) -> io::Result<Evidence> {
-    let child = Command::new(program)
+fn ask(kit: &Kit, request: &Request<'_>, limit: Duration, mut slot: Taken) -> io::Result<Evidence> {
+    let mut command = Command::new(&kit.verdict_program);
+    command
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut child = Killed(child);
+        .stderr(Stdio::null());
+    let mut running = kit.stop.start(&mut command)?;
     let asked = serde_json::to_vec(request)?;
-    child
-        .0
+    running
+        .child
         .stdin
         .take()
         .expect("stdin is piped")
         .write_all(&asked)?;
-    let mut record = child.0.stdout.take().expect("stdout is piped");
+    let mut record = running.child.stdout.take().expect("stdout is piped");
     let mut line = Vec::new();
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
+    let mut lent_at = Some(started + LONG);
     while !line.ends_with(b"\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let until = lent_at.unwrap_or(started + limit);
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() && lent_at.take().is_some() {
+            slot.lend();
+            continue;
+        }
         let mut readable = [PollFd::new(record.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        if left.is_zero() || poll(&mut readable, timeout)? == 0 {
+        if left.is_zero() {
             return Err(io::Error::other("it did not answer in time"));
+        }
+        if poll(&mut readable, timeout)? == 0 {
+            continue;
         }
         let mut chunk = [0; 8192];
         let n_read = record.read(&mut chunk)?;
         if n_read == 0 || line.len() as u64 > MAX_EVIDENCE {
-            let status = child.0.wait()?;
+            let status = running.wait()?;
             return Err(io::Error::other(format!(
                 "it ended with {status} and no evidence"
             )));
@@ -174,16 +229,6 @@ fn ask(program: &Path, request: &Request<'_>, limit: Duration) -> io::Result<Evi
         line.extend_from_slice(&chunk[..n_read]);
     }
     Ok(serde_json::from_slice(&line)?)
-}
-
-/// A child that does not outlive its user.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn fresh_seed() -> u64 {

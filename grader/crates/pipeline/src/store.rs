@@ -1,24 +1,37 @@
 //! The store: an append-only journal, synced record by record, and never two graders on one RUN.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use model::{JOURNAL_VERSION, Record, Rubric};
+use model::{Ended, JOURNAL_VERSION, Record, Rubric};
 
-/// The journal of one RUN folder, locked as long as this lives.
+/// A RUN folder that is ours as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    run: PathBuf,
+    _file: File,
+}
+
+/// The journal of one RUN folder.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
-    journal: Mutex<File>,
-    _lock: File,
+    journal: Mutex<Journal>,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Journal {
+    file: File,
+    written: Vec<Record>,
 }
 
 /// What an opened journal held.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Its records, in order, the header included.
+    /// Its records, in order, as [`slim`] leaves them; the header included unless it is new.
     pub(crate) records: Vec<Record>,
     /// Whether a last record cut short by a crash was dropped.
     pub(crate) repaired: bool,
@@ -28,10 +41,7 @@ pub(crate) struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk said no. What was written before is kept.
-    #[error(
-        "cannot write {path}: {error}; what was graded so far is kept, the same command goes on \
-         from there"
-    )]
+    #[error("cannot write {path}: {error}; {}", advice(error))]
     Disk {
         /// The file.
         path: PathBuf,
@@ -69,19 +79,27 @@ pub enum StoreError {
     },
 }
 
+/// What to do about an answer of the kernel's.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "choose a --run folder that you may write to"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "what was graded so far is kept: make room, and the same command goes on from there"
+        }
+        _ => "what was graded so far is kept, the same command goes on from there",
+    }
+}
+
 pub(crate) fn disk(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |error| StoreError::Disk { path, error }
 }
 
-impl Store {
-    /// Opens the RUN folder, creating it if need be, and reads what an earlier run left.
-    pub(crate) fn open(
-        run: &Path,
-        course: &str,
-        isolation: &str,
-        rubrics: Vec<Rubric>,
-    ) -> Result<(Self, Found), StoreError> {
+impl Lock {
+    /// Takes the RUN folder, creating it if need be.
+    pub(crate) fn take(run: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(run).map_err(disk(run))?;
         let lock_path = run.join(".lock");
         let lock = File::create(&lock_path).map_err(disk(&lock_path))?;
@@ -90,11 +108,29 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(run.into())),
             Err(TryLockError::Error(error)) => return Err(disk(&lock_path)(error)),
         }
-        let path = run.join("journal.jsonl");
-        let mut found = read(&path)?;
+        Ok(Self {
+            run: run.to_owned(),
+            _file: lock,
+        })
+    }
+}
+
+impl Store {
+    /// Opens the journal and reads what an earlier run left.
+    pub(crate) fn open(
+        lock: Lock,
+        course: &str,
+        isolation: &str,
+        rubrics: Vec<Rubric>,
+    ) -> Result<(Self, Found), StoreError> {
+        let path = lock.run.join("journal.jsonl");
+        let found = read(&path)?;
         let options = File::options().create(true).append(true).clone();
         let store = Self {
-            journal: Mutex::new(options.open(&path).map_err(disk(&path))?),
+            journal: Mutex::new(Journal {
+                file: options.open(&path).map_err(disk(&path))?,
+                written: Vec::new(),
+            }),
             path,
             _lock: lock,
         };
@@ -105,8 +141,7 @@ impl Store {
                 isolation: isolation.to_owned(),
                 rubrics,
             };
-            store.append(&header)?;
-            found.records.push(header);
+            store.append(&[header])?;
         } else {
             store.check_header(&found.records[0], course, isolation)?;
         }
@@ -135,52 +170,77 @@ impl Store {
         }
     }
 
-    /// Adds one record. When this returns, the record has reached the disk.
-    pub(crate) fn append(&self, record: &Record) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(record).expect("a record is plain data");
-        line.push(b'\n');
+    /// Adds records. When this returns, they have reached the disk.
+    pub(crate) fn append(&self, records: &[Record]) -> Result<(), StoreError> {
+        let mut lines = Vec::new();
+        for record in records {
+            serde_json::to_writer(&mut lines, record).expect("a record is plain data");
+            lines.push(b'\n');
+        }
         let mut journal = self.journal.lock().expect("no holder of this lock panics");
-        let length = journal.metadata().map_err(disk(&self.path))?.len();
-        let written = journal.write_all(&line).and_then(|()| journal.sync_data());
-        written.map_err(|error| {
-            // Half a record would look like damage once another one follows it.
-            let _ = journal.set_len(length);
-            disk(&self.path)(error)
-        })
+        let length = journal.file.metadata().map_err(disk(&self.path))?.len();
+        let written = journal.file.write_all(&lines);
+        written
+            .and_then(|()| journal.file.sync_data())
+            .map_err(|error| {
+                // Half a record would look like damage once another one follows it.
+                let _ = journal.file.set_len(length);
+                disk(&self.path)(error)
+            })?;
+        let kept = records.iter().cloned().map(slim);
+        journal.written.extend(kept);
+        Ok(())
     }
+
+    /// What was added since it was opened, as [`slim`] leaves it.
+    pub(crate) fn into_written(self) -> Vec<Record> {
+        let journal = self.journal.into_inner();
+        journal.expect("no holder of this lock panics").written
+    }
+}
+
+/// A record without what only the journal needs to hold. A class of records is in memory at once.
+fn slim(mut record: Record) -> Record {
+    if let Record::Test {
+        evidence: Some(evidence),
+        ..
+    } = &mut record
+    {
+        evidence.programs = Vec::new();
+        evidence.ended = Ended::Clean;
+        evidence.isolation = String::new();
+    }
+    record
 }
 
 /// The records of a journal; a missing one is empty. A cut last line is removed from the file.
 fn read(path: &Path) -> Result<Found, StoreError> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
-        bytes => bytes.map_err(disk(path))?,
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
+        file => file.map_err(disk(path))?,
     };
-    let whole = bytes
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let repaired = whole < bytes.len();
-    if repaired {
-        let file = File::options().write(true).open(path).map_err(disk(path))?;
-        file.set_len(whole as u64)
-            .and_then(|()| file.sync_all())
-            .map_err(disk(path))?;
+    let (mut found, mut line) = (Found::default(), Vec::new());
+    let (mut reader, mut whole) = (BufReader::new(file), 0);
+    while reader.read_until(b'\n', &mut line).map_err(disk(path))? > 0 {
+        if line.pop() != Some(b'\n') {
+            found.repaired = true;
+            break;
+        }
+        whole += line.len() as u64 + 1;
+        let record = serde_json::from_slice(&line).map_err(|error| StoreError::Damaged {
+            path: path.to_owned(),
+            line: found.records.len() + 1,
+            error,
+        })?;
+        found.records.push(slim(record));
+        line.clear();
     }
-    let lines = bytes[..whole]
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let records = lines
-        .enumerate()
-        .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| StoreError::Damaged {
-                path: path.to_owned(),
-                line: index + 1,
-                error,
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Found { records, repaired })
+    if found.repaired {
+        let file = File::options().write(true).open(path);
+        let repaired = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
+        repaired.map_err(disk(path))?;
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -188,7 +248,7 @@ mod tests {
     use super::*;
 
     fn open(run: &Path, course: &str) -> Result<(Store, Found), StoreError> {
-        Store::open(run, course, "B", Vec::new())
+        Store::open(Lock::take(run)?, course, "B", Vec::new())
     }
 
     fn note(id: &str) -> Record {
@@ -203,7 +263,7 @@ mod tests {
     fn what_was_appended_is_found_again() {
         let run = tempfile::tempdir().unwrap();
         let (store, _) = open(run.path(), "x").unwrap();
-        store.append(&note("alice")).unwrap();
+        store.append(&[note("alice")]).unwrap();
         drop(store);
         let (_, found) = open(run.path(), "x").unwrap();
         assert_eq!(found.records[1..], [note("alice")]);
@@ -214,7 +274,7 @@ mod tests {
     fn a_last_record_cut_at_any_byte_is_dropped_and_the_journal_goes_on() {
         let run = tempfile::tempdir().unwrap();
         let (store, _) = open(run.path(), "x").unwrap();
-        store.append(&note("alice")).unwrap();
+        store.append(&[note("alice")]).unwrap();
         drop(store);
         let path = run.path().join("journal.jsonl");
         let whole = fs::read(&path).unwrap();
@@ -223,7 +283,7 @@ mod tests {
             fs::write(&path, &whole[..cut]).unwrap();
             let (store, found) = open(run.path(), "x").unwrap();
             assert!(found.repaired && found.records.len() == 1, "cut at {cut}");
-            store.append(&note("bob")).unwrap();
+            store.append(&[note("bob")]).unwrap();
             drop(store);
             assert_eq!(open(run.path(), "x").unwrap().1.records[1..], [note("bob")]);
         }

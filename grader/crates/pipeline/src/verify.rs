@@ -9,13 +9,13 @@ use authoring::lab::Sources;
 use authoring::wrong::{WrongError, WrongSolution};
 use model::{Outcome, RubricRow};
 
-use crate::SourceTree;
 use crate::build::{Built, build};
 use crate::grade::in_parallel;
 use crate::kit::{Course, Kit, KitError, check_tests, read_sources};
 use crate::mutants::{self, Mutant, MutantError};
 use crate::run::{Judged, TestOptions, run_tests};
 use crate::seat::Seat;
+use crate::{SourceTree, Stopped};
 
 /// What to verify and how.
 #[derive(Clone, Debug)]
@@ -130,6 +130,9 @@ pub enum VerifyError {
     /// The course itself.
     #[error(transparent)]
     Kit(#[from] KitError),
+    /// It was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A solution's markers.
     #[error(transparent)]
     Marker(#[from] authoring::markers::MarkerError),
@@ -193,11 +196,10 @@ fn solution(course: &Course, kit: &Kit) -> Result<Sources, KitError> {
 }
 
 /// The files that a subject hands in.
-pub(crate) fn sources(
-    course: &Course,
-    kit: &Kit,
-    subject: &Subject,
-) -> Result<SourceTree, VerifyError> {
+///
+/// # Errors
+/// If the solution cannot be read or a patch does not apply.
+pub fn sources(course: &Course, kit: &Kit, subject: &Subject) -> Result<SourceTree, VerifyError> {
     let solution = solution(course, kit)?;
     let texts = match subject {
         Subject::Stub => return Ok(kit.stub.clone()),
@@ -221,6 +223,7 @@ fn run_subject(
 ) -> Result<(), VerifyError> {
     let seat = Seat::prepare(kit, sources).map_err(VerifyError::Seat)?;
     let built = build(kit, &seat, options.tests.level, &options.helper);
+    kit.stop.check()?;
     let built_is_fault = matches!(built, Built::Fault(_));
     let unbuilt = match built {
         Built::Programs => None,
@@ -246,7 +249,7 @@ fn run_subject(
         return Ok(());
     }
     for round in 1..=options.repeat {
-        each(run_once(kit, &seat, options, result(round)));
+        each(run_once(kit, &seat, options, result(round))?);
     }
     Ok(())
 }
@@ -256,7 +259,7 @@ fn run_once(
     seat: &Seat,
     options: &VerifyOptions,
     result: SubjectResult,
-) -> SubjectResult {
+) -> Result<SubjectResult, Stopped> {
     let collected = Mutex::new(result);
     let started = std::time::Instant::now();
     let collect = |row: &RubricRow, (verdict, evidence): Judged| {
@@ -264,24 +267,16 @@ fn run_once(
         result.cpu_ms += evidence.map_or(0, |evidence| evidence.cpu_ms);
         let said = verdict.message.to_string();
         result.tests.insert(row.id.clone(), (verdict.outcome, said));
-        Ok::<(), std::convert::Infallible>(())
+        Ok::<(), Stopped>(())
     };
-    match run_tests(
-        kit,
-        &seat.programs(),
-        &options.tests,
-        BTreeMap::new(),
-        collect,
-    ) {
-        Ok(()) => {}
-        Err(never) => match never {},
-    }
+    let programs = seat.programs();
+    run_tests(kit, &programs, &options.tests, BTreeMap::new(), collect)?;
     let mut result = collected
         .into_inner()
         .expect("no holder of this lock panics");
     result.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     result.problems = problems(&result);
-    result
+    Ok(result)
 }
 
 /// What contradicts the subject's known answer, one line each.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -84,15 +84,35 @@ impl Drop for Cgroup {
     }
 }
 
-/// Removes groups whose room was killed before it could do that itself.
-fn sweep(root: &Path) {
+/// Removes the control groups of boxes whose room was killed, as soon as their last process is
+/// gone. Whatever is still busy after `patience` is left to the next box.
+pub fn remove_orphans(patience: Duration) {
+    let roots = match Hierarchies::of_this_machine() {
+        Ok(Hierarchies::V1 { pids, memory }) => vec![pids, memory],
+        Ok(Hierarchies::V2(root)) => vec![root],
+        Err(_) => return, // no groups were ever made here
+    };
+    let until = Instant::now() + patience;
+    for root in roots {
+        while sweep(&root) > 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Removes groups whose room was killed before it could do that itself; how many are still busy.
+fn sweep(root: &Path) -> usize {
+    let mut n_busy = 0;
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = fs::remove_dir(entry.path()); // the kernel refuses while anything is in it
+            let removed = fs::remove_dir(entry.path()); // refused while anything is in it
+            n_busy +=
+                usize::from(removed.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)));
         }
     }
+    n_busy
 }
 
 fn limit(folder: &Path, file: &str, value: &str) -> Result<(), StepError> {

@@ -92,6 +92,7 @@ mod traces;
 mod wire;
 mod work_dir;
 
+pub use cgroup::remove_orphans;
 pub use child::{Child, Exit};
 pub use command::Command;
 pub use credentials::BOX_UID;
