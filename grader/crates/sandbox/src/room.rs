@@ -71,7 +71,7 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     };
     namespaces::enter_room()?;
     namespaces::bound_system_v(spec.shm_bytes);
-    let cgroup = if extras.cgroup {
+    let mut cgroup = if extras.cgroup {
         Some(Cgroup::create(spec)?)
     } else {
         None
@@ -82,13 +82,11 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     let setup = Setup::Cell {
         writable: writable.map(|bind| bind.target.clone()).collect(),
         with_proc: extras.proc,
+        groups: cgroup.as_mut().map(Cgroup::take_doors).unwrap_or_default(),
     };
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (warden, channel) = cell::start(ours, theirs, &setup)?;
     namespaces::map_ids(&warden.pid().to_string(), INNER_UID, uid, gid)?;
-    if let Some(cgroup) = &cgroup {
-        cgroup.take(warden.pid())?;
-    }
     let landlocked = cell::begin(&channel)?;
     let queues = Some(mounts::move_in()?);
     if is_root {
