@@ -119,16 +119,21 @@ pub(crate) fn start(
     ))
 }
 
-/// Tells the spawn server to begin and waits until it is ready; says whether Landlock is on.
-pub(crate) fn begin(channel: &Channel) -> Result<bool, StepError> {
-    let step = "start the spawn server";
-    channel.send(&Request::Begin, &[]).at(step)?;
-    match channel.receive().at(step)? {
+/// Tells the spawn server to begin.
+pub(crate) fn begin(channel: &Channel) -> Result<(), StepError> {
+    channel.send(&Request::Begin, &[]).at(START)
+}
+
+/// Waits until the spawn server is ready; says whether Landlock is on.
+pub(crate) fn await_ready(channel: &Channel) -> Result<bool, StepError> {
+    match channel.receive().at(START)? {
         Some((Event::Ready { landlocked }, _)) => Ok(landlocked),
         Some((Event::Failed { step, errno }, _)) => Err(Errno::from_raw(errno)).at(step),
-        _ => Err(Errno::EPIPE).at(step),
+        _ => Err(Errno::EPIPE).at(START),
     }
 }
+
+const START: &str = "start the spawn server";
 
 /// The spawn server's name in `/proc`.
 const NAME: &CStr = c"init";

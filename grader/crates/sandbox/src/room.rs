@@ -87,12 +87,14 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (warden, channel) = cell::start(ours, theirs, &setup)?;
     namespaces::map_ids(&warden.pid().to_string(), INNER_UID, uid, gid)?;
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    // The cell has had its own copy of the mounts since it was cloned, so both can move in at once.
     let queues = Some(mounts::move_in()?);
     if is_root {
         credentials::give_up_root()?;
     }
     umask(mask);
+    let landlocked = cell::await_ready(&channel)?;
     let holdings = Holdings::Cell {
         _warden: warden,
         _cgroup: cgroup,
@@ -158,7 +160,8 @@ fn open_fence(duty: Duty) -> Result<Room, StepError> {
     let work_dir = duty.fence.work_dir.clone();
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (guardian, channel) = Guardian::start(ours, theirs, duty)?;
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    let landlocked = cell::await_ready(&channel)?;
     Ok(Room {
         channel,
         work_dir,
@@ -176,7 +179,8 @@ pub(crate) fn open_bare() -> Result<Room, StepError> {
     };
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (warden, channel) = cell::start(ours, theirs, &setup)?;
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    let landlocked = cell::await_ready(&channel)?;
     let holdings = Holdings::Bare { _warden: warden };
     Ok(Room {
         channel,
