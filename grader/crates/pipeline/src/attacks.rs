@@ -146,7 +146,7 @@ pub fn attack(
     let results = Mutex::new(Vec::new());
     // The slow ones first, or one of them keeps the others waiting for the end.
     attacks.sort_by_key(|attack| !attack.recipe.outcome.contains(&Outcome::BuildError));
-    in_parallel(options.jobs, &attacks, |attack| {
+    in_parallel(options.tests.at_a_time(options.jobs), &attacks, |attack| {
         let (kit, solution) = &targets[&attack.recipe.lab];
         let result = run(attack, kit, solution, &secrets, &labs, options)?;
         told(&result);

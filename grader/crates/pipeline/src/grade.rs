@@ -152,7 +152,7 @@ pub fn grade(
         n_seats: seats.len(),
         n_done_before: done.len(),
     });
-    in_parallel(options.jobs, &open, |work| {
+    in_parallel(options.tests.at_a_time(options.jobs), &open, |work| {
         grade_seat(work, &before, options, sink, &note)
     })?;
 

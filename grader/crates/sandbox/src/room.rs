@@ -14,7 +14,7 @@ use crate::guardian::{Duty, Guardian};
 use crate::step::{AtStep, StepError};
 use crate::traces::{Era, Traces};
 use crate::wire::Channel;
-use crate::{BoxSpec, mounts, namespaces, spare, work_dir};
+use crate::{BoxSpec, landlock, mounts, namespaces, spare, work_dir};
 
 /// An open box, before the room has any thread.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub(crate) fn open_spare(spec: &BoxSpec) -> Result<Room, StepError> {
     chown(&fence.work_dir, owner.0, owner.1).at("hand over the work folder")?;
     credentials::act_as(uid)?;
     fence::reach(spec)?;
-    credentials::take_back_capabilities()?;
+    credentials::take_back_all_but_files()?;
     Ok(room)
 }
 
@@ -158,6 +158,8 @@ pub(crate) fn open_own(spec: &BoxSpec) -> Result<Room, StepError> {
 
 fn open_fence(duty: Duty) -> Result<Room, StepError> {
     let work_dir = duty.fence.work_dir.clone();
+    // Before the first fork: only whoever is in a domain around theirs can watch the programs.
+    landlock::fence_in_room(&duty.fence)?;
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (guardian, channel) = Guardian::start(ours, theirs, duty)?;
     cell::begin(&channel)?;

@@ -48,10 +48,26 @@ pub(crate) fn run(exe: &Path, users: &[u32]) {
         }
         for level in Level::ISOLATING {
             if crate::gives(exe, crate::Machine::Whole, uid, level).is_ok() {
-                subjects.push(Subject::server("whole box", exe, uid, "measure-whole", level));
+                subjects.push(Subject::server(
+                    "whole box",
+                    exe,
+                    uid,
+                    "measure-whole",
+                    level,
+                ));
                 let program = [exe.to_str().unwrap(), "measure-program", &level.to_string()];
-                subjects.push(Subject::program(&format!("as a program, {level}"), uid, &program));
-                subjects.push(Subject::server("in an open box", exe, uid, "measure", level));
+                subjects.push(Subject::program(
+                    &format!("as a program, {level}"),
+                    uid,
+                    &program,
+                ));
+                subjects.push(Subject::server(
+                    "in an open box",
+                    exe,
+                    uid,
+                    "measure",
+                    level,
+                ));
             }
         }
     }
