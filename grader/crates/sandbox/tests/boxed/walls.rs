@@ -332,12 +332,27 @@ fn memory_of_the_whole_tree_is_bounded_on_level_a(level: Level) {
 
 fn a_hostile_program_cannot_hold_up_the_start_of_others(level: Level) {
     let sandbox = open(level);
-    // It stops whatever it can, all the time, and sometimes that is a child before its exec.
-    sandbox.spawn(student("stop-everybody", &[])).unwrap();
-    for _ in 0..30 {
-        sandbox.spawn(Command::new("/bin/true")).unwrap();
-    }
+    // It stops whatever it can, all the time, and sometimes that is a child before its exec. Each
+    // time that costs a tenth of a second, which a hostile program with a core to itself computes
+    // through: it could reach the usual limit on CPU time before the last of them has started.
+    let mut hostile = student("stop-everybody", &[]);
+    hostile.rlimits = vec![(Resource::RLIMIT_CPU, 3600)];
+    let hostile = sandbox.spawn(hostile).unwrap();
+    let others: Vec<_> = (0..30)
+        .map(|_| sandbox.spawn(Command::new("/bin/true")).unwrap())
+        .collect();
+    // Nothing but its own limit would have ended it meanwhile, so it was there for all of them.
+    assert!(hostile.exit().is_none(), "{:?}", hostile.exit());
     sandbox.close();
+    assert_eq!(hostile.exit().unwrap().status.signal(), Some(libc::SIGKILL));
+    // Those that it had stopped were killed with it; nobody is said to have ended otherwise.
+    for other in others {
+        let status = other.exit().unwrap().status;
+        assert!(
+            status.success() || status.signal() == Some(libc::SIGKILL),
+            "{status}"
+        );
+    }
 }
 
 fn a_box_opens_under_any_mask(level: Level) {
