@@ -21,6 +21,7 @@ mod reports;
 mod run;
 mod seat;
 mod store;
+mod trial;
 mod verify;
 
 pub use attacks::{
@@ -35,4 +36,5 @@ pub use kit::{Course, Kit, KitError};
 pub use reports::{ReportError, write_reports};
 pub use run::TestOptions;
 pub use store::StoreError;
+pub use trial::{TRIAL_COMMAND, run_trial, try_out};
 pub use verify::{Subject, SubjectResult, VerifyOptions, verify};
