@@ -105,7 +105,10 @@ fn add_reference(class: &Path, name: &str, lab: &str) {
     )
     .expect("the course and the disk are in order");
     for file in &known.editable {
-        add(&class.join(name).join(lab).join(file), sources[file].as_bytes());
+        add(
+            &class.join(name).join(lab).join(file),
+            sources[file].as_bytes(),
+        );
     }
 }
 
