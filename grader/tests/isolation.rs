@@ -1,8 +1,8 @@
 //! Which isolation levels there are here is told with reasons, and nothing is graded below the one
 //! that was asked for.
 
-use std::io;
-use std::os::unix::process::CommandExt;
+mod lesser;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -20,23 +20,9 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&words).into_owned()
 }
 
-/// On a machine like this one, but without `CAP_SYS_ADMIN`: root gets no namespaces, and nobody
-/// gets control groups.
-fn on_a_lesser_machine(command: &mut Command) -> Output {
-    const CAP_SYS_ADMIN: libc::c_ulong = 21;
-    let lessen = || -> io::Result<()> {
-        // SAFETY: a prctl with plain numbers. Who is not root has nothing to lose and is refused.
-        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) };
-        Ok(())
-    };
-    // SAFETY: a single system call.
-    unsafe { command.pre_exec(lessen) };
-    command.output().expect("it starts")
-}
-
 #[test]
 fn the_doctor_names_every_level_and_why_it_is_not_to_be_had() {
-    let output = on_a_lesser_machine(&mut grader(&["doctor"]));
+    let output = lesser::run(&mut grader(&["doctor"]));
     let said = said(&output);
     assert!(output.status.success(), "{said}");
     for level in ["A", "B", "C", "D", "E"] {
@@ -60,7 +46,7 @@ fn nothing_is_graded_below_the_level_that_was_asked_for() {
     let run = run.path().join("run");
     let samples = "grader/fixtures/class/submissions";
     let mut command = grader(&["grade", samples, "--isolation", "A", "--run"]);
-    let output = on_a_lesser_machine(command.arg(&run));
+    let output = lesser::run(command.arg(&run));
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
