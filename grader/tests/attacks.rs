@@ -3,6 +3,8 @@
 //! A few of each kind run here; all of them with `cargo lab verify --attacks`. What they reach for
 //! is laid out by the grader itself, and the last test shows that it would be seen to be reached.
 
+mod lesser;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -15,12 +17,17 @@ fn root() -> &'static Path {
 }
 
 fn attack(names: &[&str], more: &[&str]) -> Output {
+    attack_command(names, more).output().expect("it starts")
+}
+
+fn attack_command(names: &[&str], more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grader"));
     command.args(["verify", "--attacks"]).args(more);
     for name in names {
         command.args(["--subject", name]);
     }
-    command.current_dir(root()).output().expect("it starts")
+    command.current_dir(root());
+    command
 }
 
 fn said(output: &Output) -> String {
@@ -55,6 +62,36 @@ fn a_few_attacks_of_each_kind_hold() {
     }
 }
 
+/// Level D for root, E for anyone else.
+#[test]
+fn attacks_hold_without_namespaces_too() {
+    let few = [
+        "confused-writer",
+        "kill-a-bystander",
+        "posix-leftovers",
+        "read-secrets",
+        "system-v-leftovers",
+    ];
+    let output = lesser::run(&mut attack_command(&few, &["--isolation", "E"]));
+    let said = said(&output);
+    if said.contains("keeps out") {
+        // Level D has a user of its own, who does not get into a closed home folder.
+        println!("not here:\n{said}");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    let level = if is_root() { "D" } else { "E" };
+    assert!(
+        said.contains(&format!("isolation {level}: 5 held, 0 breached")),
+        "{said}"
+    );
+}
+
+fn is_root() -> bool {
+    // SAFETY: it takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
 #[test]
 fn without_a_box_every_control_is_seen_to_succeed() {
     let output = attack(
@@ -79,7 +116,7 @@ fn an_attack_that_nobody_wrote_is_an_error() {
     assert!(said(&output).contains("no attack is called no-such-attack"));
 }
 
-/// A class of these attacks and two honest submissions of the pipes lab.
+/// A class of these attacks, by name, or of all if none is named.
 fn class(folder: &Path, attacks: &[&str]) -> PathBuf {
     let class = folder.join("submissions");
     let names: Vec<String> = attacks.iter().map(|name| (*name).to_owned()).collect();
@@ -90,30 +127,52 @@ fn class(folder: &Path, attacks: &[&str]) -> PathBuf {
         &class,
     )
     .expect("the course and the disk are in order");
-    for name in ["honest-one", "honest-two"] {
-        let labs = authoring::lab::discover(root()).expect("the course and the disk are in order");
-        let lab = labs
-            .iter()
-            .find(|lab| lab.name == "pipes")
-            .expect("the course and the disk are in order");
-        let sources = authoring::student::complete(
-            lab,
-            &lab.sources(root())
-                .expect("the course and the disk are in order"),
-        )
-        .expect("the course and the disk are in order");
-        let src = class.join(name).join("pipes/src");
-        std::fs::create_dir_all(&src).expect("the course and the disk are in order");
-        std::fs::write(src.join("lib.rs"), &sources["src/lib.rs"])
-            .expect("the course and the disk are in order");
-    }
     class
+}
+
+/// Adds an honest submission: the reference as a student who has done everything would have it.
+fn add_reference(class: &Path, name: &str, lab: &str) {
+    let labs = authoring::lab::discover(root()).expect("the course and the disk are in order");
+    let known = labs.iter().find(|its| its.name == lab).expect("a lab");
+    let sources = authoring::student::complete(
+        known,
+        &known
+            .sources(root())
+            .expect("the course and the disk are in order"),
+    )
+    .expect("the course and the disk are in order");
+    for file in &known.editable {
+        add(
+            &class.join(name).join(lab).join(file),
+            sources[file].as_bytes(),
+        );
+    }
+}
+
+/// Adds an honest submission of one lab: somebody's own work, from the sample class.
+fn add_sample(class: &Path, name: &str, from: &str, lab: &str) {
+    let samples = root().join("grader/fixtures/class/submissions");
+    let src = samples.join(from).join("src");
+    for entry in std::fs::read_dir(src).expect("a sample") {
+        let path = entry.expect("the course and the disk are in order").path();
+        let file = class.join(name).join(lab).join("src");
+        add(
+            &file.join(path.file_name().expect("a file")),
+            &std::fs::read(&path).expect("the course and the disk are in order"),
+        );
+    }
+}
+
+fn add(path: &Path, bytes: &[u8]) {
+    let folder = path.parent().expect("a file is in a folder");
+    std::fs::create_dir_all(folder).expect("the course and the disk are in order");
+    std::fs::write(path, bytes).expect("the course and the disk are in order");
 }
 
 /// Grades a class and returns its results.
 fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_grader"))
-        .args(["grade", "--lab", "pipes", "--quiet"])
+        .args(["grade", "--quiet"])
         .args(more)
         .arg(class)
         .arg("--run")
@@ -126,20 +185,30 @@ fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
     serde_json::from_slice(&results).expect("they are JSON")
 }
 
-/// The honest pass so many tests and fail none, and nobody's words can steer whoever reads them.
-fn check_class(results: &Value, run: &Path, n_tests: usize) {
+/// So many honest submissions have the full marks of so many tests each, and nobody's words can
+/// steer whoever reads them.
+fn check_class(results: &Value, run: &Path, n_honest: usize, n_tests: usize) {
     let submissions = results["submissions"].as_array().expect("a list");
     let honest: Vec<&Value> = submissions
         .iter()
         .filter(|it| it["id"].as_str().expect("a text").starts_with("honest"))
         .collect();
-    assert!(!honest.is_empty(), "{results:#}");
+    assert_eq!(honest.len(), n_honest, "{results:#}");
     for submission in honest {
-        let tests = submission["labs"][0]["tests"].as_array().expect("a list");
+        let labs = submission["labs"].as_array().expect("a list");
+        let graded: Vec<&Value> = labs
+            .iter()
+            .filter(|lab| lab["status"] == "graded")
+            .collect();
+        let [lab] = graded[..] else {
+            panic!("one lab was handed in: {submission:#}")
+        };
+        let tests = lab["tests"].as_array().expect("a list");
         assert!(tests.len() >= n_tests, "{submission:#}");
         for test in tests {
-            assert_eq!(test["outcome"], "pass", "{test:#}");
+            assert_eq!(test["outcome"], "pass", "{}: {test:#}", submission["id"]);
         }
+        assert_eq!(lab["score"], lab["max_score"], "{submission:#}");
     }
     let mut reports = vec![run.join("report.html"), run.join("grades.csv")];
     let feedback =
@@ -178,25 +247,39 @@ fn a_class_full_of_attacks_leaves_honest_marks_alone() {
         "signal-queue-flood",
     ];
     let class = class(folder.path(), &attacks);
+    add_reference(&class, "honest-one", "pipes");
+    add_sample(&class, "honest-two", "solved-differently/pipes", "pipes");
     let run = folder.path().join("run");
     // Of the attacks, the tests they were made for; the honest would take the others as well.
     let tests = [
+        "--lab",
+        "pipes",
         "--test",
         "an_end_inside_a_record_is_bad_data",
         "--test",
         "the_longest_record_fits_and_a_longer_one_writes_nothing",
     ];
-    check_class(&graded(&class, &run, &tests), &run, 2);
+    check_class(&graded(&class, &run, &tests), &run, 2, 2);
 }
 
 /// Takes many minutes: `cargo test -p grader --test attacks -- --ignored`.
 #[test]
-#[ignore = "the whole corpus with the whole rubric"]
+#[ignore = "the whole corpus and five honest submissions, with the whole rubric of every lab"]
 fn the_whole_corpus_as_one_class_leaves_honest_marks_alone() {
     let folder = tempfile::tempdir().unwrap();
     let class = class(folder.path(), &[]);
+    assert!(std::fs::read_dir(&class).unwrap().count() >= 45);
+    add_reference(&class, "honest-pipes", "pipes");
+    add_reference(&class, "honest-echo", "socket-echo");
+    for (name, from, lab) in [
+        ("honest-signals", "solved-differently/signals", "signals"),
+        ("honest-chat", "solved/labs/fifo-chat", "fifo-chat"),
+        ("honest-shm", "solved-differently/shm", "shm"),
+    ] {
+        add_sample(&class, name, from, lab);
+    }
     let run = folder.path().join("run");
-    check_class(&graded(&class, &run, &[]), &run, 20);
+    check_class(&graded(&class, &run, &[]), &run, 5, 16);
 }
 
 #[test]

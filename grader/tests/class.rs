@@ -42,6 +42,7 @@ fn the_sample_class_gets_its_marks_and_nothing_is_graded_twice() {
         let length = fs::metadata(run.path().join(report)).unwrap().len();
         assert!(length > 0, "{report} is empty");
     }
+    every_result_names_its_isolation(run.path(), &gradebook);
     for submission in &gradebook.submissions {
         let feedback = run.path().join(format!("feedback/{}.md", submission.id));
         assert!(feedback.is_file(), "{} is missing", feedback.display());
@@ -62,6 +63,29 @@ fn the_sample_class_gets_its_marks_and_nothing_is_graded_twice() {
         results,
         "the same journal gives the same reports"
     );
+}
+
+/// The level is in every piece of evidence, and in the reports with what it could not promise.
+fn every_result_names_its_isolation(run: &Path, gradebook: &Gradebook) {
+    let level: sandbox::Level = gradebook.isolation.parse().expect("a level");
+    assert_eq!(gradebook.not_promised, level.not_promised());
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    for missing in level.not_promised() {
+        assert!(page.contains(missing), "{missing} is not in the report");
+    }
+    let mut n_evidence = 0;
+    for line in fs::read_to_string(run.join("journal.jsonl"))
+        .unwrap()
+        .lines()
+    {
+        let record: serde_json::Value = serde_json::from_str(line).expect("a record");
+        let evidence = record.get("evidence").filter(|its| !its.is_null());
+        if let Some(evidence) = evidence {
+            assert_eq!(evidence["isolation"], *gradebook.isolation, "{line}");
+            n_evidence += 1;
+        }
+    }
+    assert!(n_evidence > 0);
 }
 
 /// Whoever prints a report or a verdict of their own earns what an untouched stub earns.

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::show;
+use sandbox::Level;
+
+use crate::{course, show};
 
 /// Runs the hidden command, if one was asked for.
 pub(crate) fn run_if_asked() -> Option<ExitCode> {
@@ -11,16 +13,22 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         "__build" => Some(finish(pipeline::build_in_box().map_err(Into::into))),
         pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
+        pipeline::TRIAL_COMMAND => Some(finish(trial(args.next(), args.next()))),
         _ => None,
     }
 }
 
+/// Not only whether `true` runs in a box of this level, but whether a submission could be built
+/// and run there.
 fn check(level: Option<String>) -> anyhow::Result<()> {
-    let level = level
-        .unwrap_or_default()
-        .parse()
-        .map_err(|_| anyhow::anyhow!("no such level"))?;
-    sandbox::check(level).map_err(Into::into)
+    let level: Level = level.unwrap_or_default().parse()?;
+    let done = pipeline::try_out(&course::root()?, level, &std::env::current_exe()?);
+    done.map_err(anyhow::Error::msg)
+}
+
+fn trial(level: Option<String>, programs: Option<String>) -> anyhow::Result<()> {
+    let (level, programs) = (level.unwrap_or_default(), programs.unwrap_or_default());
+    pipeline::run_trial(&level, programs.as_ref()).map_err(anyhow::Error::msg)
 }
 
 fn finish(done: anyhow::Result<()>) -> ExitCode {

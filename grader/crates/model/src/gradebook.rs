@@ -11,6 +11,9 @@ pub struct Gradebook {
     pub version: u32,
     /// The isolation rung the submissions ran on.
     pub isolation: String,
+    /// What that rung could not promise, each a sentence without its full stop.
+    #[serde(default)]
+    pub not_promised: Vec<String>,
     /// One entry a submission, ordered by id.
     pub submissions: Vec<SubmissionGrade>,
 }

@@ -7,6 +7,7 @@
 mod archive;
 mod bystander;
 mod corpus;
+mod machine;
 mod traps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,14 +140,14 @@ pub fn attack(
 
     // Whatever loses its parent becomes our child, so that nothing can hide from the last count.
     nix::sys::prctl::set_child_subreaper(true).map_err(io::Error::from)?;
-    let before = traps::machine();
+    let before = machine::now();
     let scratch = tempfile::Builder::new().prefix("attack-").tempdir()?;
     let secrets = Secrets::lay_out(&course.root, kit, scratch.path())?;
     let labs: Vec<&str> = course.labs.iter().map(|lab| lab.name.as_str()).collect();
     let results = Mutex::new(Vec::new());
     // The slow ones first, or one of them keeps the others waiting for the end.
     attacks.sort_by_key(|attack| !attack.recipe.outcome.contains(&Outcome::BuildError));
-    in_parallel(options.jobs, &attacks, |attack| {
+    in_parallel(options.tests.at_a_time(options.jobs), &attacks, |attack| {
         let (kit, solution) = &targets[&attack.recipe.lab];
         let result = run(attack, kit, solution, &secrets, &labs, options)?;
         told(&result);
@@ -159,7 +160,7 @@ pub fn attack(
     campaign.results = results.into_inner().expect("no holder of this lock panics");
     drop(secrets);
     drop(scratch);
-    campaign.left = traps::left_since(&before);
+    campaign.left = machine::left_since(&before);
     Ok(campaign)
 }
 

@@ -29,10 +29,10 @@ pub(crate) enum Built {
 /// What the build helper is asked to do, as JSON on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct BuildRequest {
-    level: String,
-    binds: Vec<(PathBuf, PathBuf, bool)>,
-    cwd: PathBuf,
-    steps: Vec<Vec<String>>,
+    pub(crate) level: String,
+    pub(crate) binds: Vec<(PathBuf, PathBuf, bool)>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) steps: Vec<Vec<String>>,
 }
 
 impl BuildRequest {
@@ -44,7 +44,7 @@ impl BuildRequest {
 
 /// What the build helper answers, as JSON on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
-enum BuildAnswer {
+pub(crate) enum BuildAnswer {
     /// Every step succeeded.
     Done,
     /// A step failed: the compiler's words, or how it ended.
@@ -113,19 +113,9 @@ pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     let sysroot = place(kit.sysroot.clone(), "/toolchain", false);
 
     let rustc = |crate_name: &str, crate_type: &str, file: &str, out: &str, externs: &[String]| {
-        let mut step = vec![format!("{sysroot}/bin/rustc")];
-        step.extend(
-            ["--crate-name", crate_name, "--crate-type", crate_type, file].map(str::to_owned),
-        );
-        step.extend(["-o".to_owned(), format!("{output}/{out}")]);
-        // Not every rung has a /proc, where rustc and the linker that comes with it would find out
-        // where they are.
-        step.push(format!("--sysroot={sysroot}"));
-        if level == Level::C {
-            step.push("-Clinker-features=-lld".to_owned());
-        }
+        let out = format!("{output}/{out}");
+        let mut step = rustc(level, &sysroot, crate_name, crate_type, file, &out);
         step.extend(["-L".to_owned(), format!("dependency={deps}")]);
-        step.extend(FLAGS.map(str::to_owned));
         step.extend(
             externs
                 .iter()
@@ -159,6 +149,28 @@ pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     }
 }
 
+/// One call of the compiler that is at `sysroot` in the box, without what is the lab's.
+pub(crate) fn rustc(
+    level: Level,
+    sysroot: &str,
+    crate_name: &str,
+    crate_type: &str,
+    file: &str,
+    out: &str,
+) -> Vec<String> {
+    let mut step = vec![format!("{sysroot}/bin/rustc")];
+    step.extend(["--crate-name", crate_name, "--crate-type", crate_type, file].map(str::to_owned));
+    step.extend(["-o".to_owned(), out.to_owned()]);
+    // Not every rung has a /proc, where rustc and the linker that comes with it would find out
+    // where they are.
+    step.push(format!("--sysroot={sysroot}"));
+    if level == Level::C {
+        step.push("-Clinker-features=-lld".to_owned());
+    }
+    step.extend(FLAGS.map(str::to_owned));
+    step
+}
+
 /// A student's `cargo build`: debug assertions, overflow checks and unwinding, but no debug
 /// information, and warnings are nobody's business here.
 const FLAGS: [&str; 10] = [
@@ -174,7 +186,11 @@ const FLAGS: [&str; 10] = [
     "-Cpanic=unwind",
 ];
 
-fn ask_helper(request: &BuildRequest, helper: &Path, stop: &Stop) -> io::Result<BuildAnswer> {
+pub(crate) fn ask_helper(
+    request: &BuildRequest,
+    helper: &Path,
+    stop: &Stop,
+) -> io::Result<BuildAnswer> {
     let mut command = Command::new(helper);
     command
         .arg("__build")

@@ -131,7 +131,9 @@ pub fn grade(
         sink,
     };
     let n_seats = options.tests.slots.n_cores() * SEATS_OF_A_CORE;
-    in_parallel(n_seats, &alike(open), |alike| grading.alike(alike))?;
+    in_parallel(options.tests.at_a_time(n_seats), &alike(open), |alike| {
+        grading.alike(alike)
+    })?;
 
     let mut records = found.records;
     records.append(&mut store.into_written());

@@ -7,6 +7,7 @@ use model::{
     Evidence, Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric, SubmissionGrade, TestGrade,
     Verdict, score,
 };
+use sandbox::Level;
 
 /// What the journal says of one lab of one submission. A record for other sources starts anew.
 #[derive(Clone, Debug, Default)]
@@ -99,9 +100,16 @@ pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
     };
     Gradebook {
         version: Gradebook::VERSION,
+        not_promised: not_promised(&isolation),
         isolation,
         submissions: ids.iter().map(submission).collect(),
     }
+}
+
+fn not_promised(isolation: &str) -> Vec<String> {
+    let level: Result<Level, _> = isolation.parse();
+    let missing = level.map(Level::not_promised).unwrap_or_default();
+    missing.iter().map(|text| (*text).to_owned()).collect()
 }
 
 fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {

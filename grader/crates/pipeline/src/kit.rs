@@ -356,7 +356,8 @@ fn closure<'a>(
 }
 
 /// The pinned toolchain's folder and version, asked of the rustc that cargo uses.
-fn toolchain(root: &Path) -> Result<(PathBuf, String), KitError> {
+/// The toolchain's own folder, and its version.
+pub(crate) fn toolchain(root: &Path) -> Result<(PathBuf, String), KitError> {
     let ask = |args: &[&str]| -> Result<String, KitError> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let output = Command::new(&rustc)

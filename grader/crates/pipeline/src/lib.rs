@@ -27,6 +27,7 @@ mod slots;
 mod stop;
 mod store;
 mod synthetic;
+mod trial;
 mod verify;
 mod work;
 
@@ -47,4 +48,5 @@ pub use slots::Slots;
 pub use stop::{Stop, Stopped};
 pub use store::StoreError;
 pub use synthetic::{Made, Mix, make_class, vary, write_long_ago};
+pub use trial::{TRIAL_COMMAND, run_trial, try_out};
 pub use verify::{Subject, SubjectResult, VerifyError, VerifyOptions, sources, verify};

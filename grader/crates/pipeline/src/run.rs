@@ -26,10 +26,22 @@ pub struct TestOptions {
     pub only: Vec<String>,
     /// The seed of every test; a fresh one each if absent.
     pub seed: Option<u64>,
-    /// Tests of one seat that run at a time. Most of them wait most of the time.
+    /// Tests of one seat that run at a time. Most of them wait most of the time. Where boxes are
+    /// not safe from each other, it is one, and one seat at a time.
     pub parallel: usize,
     /// Compilers and tests of all seats that run at a time.
     pub slots: Slots,
+}
+
+impl TestOptions {
+    /// How many boxes may be open at a time where so many are wanted: the fork bomb of one must
+    /// not fail another's fork, nor its leftovers be found by another.
+    pub(crate) fn at_a_time(&self, wanted: usize) -> usize {
+        match self.level.shares_one_user() {
+            true => 1,
+            false => wanted.max(1),
+        }
+    }
 }
 
 /// A test's verdict and what it was made from; a skipped test has no evidence.
@@ -52,7 +64,7 @@ pub(crate) fn run_tests<E: Send + From<Stopped>>(
     let wanted = |row: &&RubricRow| options.only.is_empty() || options.only.contains(&row.id);
     let board = Board::new(rows.filter(wanted).collect(), known);
     thread::scope(|scope| {
-        for _ in 0..options.parallel.max(1) {
+        for _ in 0..options.at_a_time(options.parallel) {
             scope.spawn(|| {
                 while let Some((row, turn)) = board.next() {
                     let judged = match turn {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Kit, SourceTree};
 
@@ -55,18 +55,22 @@ impl Seat {
         self.folder.path().join("programs")
     }
 
-    /// Takes a finished program out of the compiler's folder. Only a regular file counts.
+    /// Takes a finished program out of the compiler's folder.
     pub(crate) fn take_program(&self, name: &str) -> io::Result<()> {
-        let built = self.output().join(name);
-        let mut from = File::options()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&built)?;
-        if !from.metadata()?.is_file() {
-            return Err(io::Error::other(format!("{name} is not a regular file")));
-        }
-        let taken = self.programs().join(name);
-        io::copy(&mut from, &mut File::create(&taken)?)?;
-        fs::set_permissions(&taken, Permissions::from_mode(0o755))
+        take(&self.output().join(name), &self.programs().join(name))
     }
+}
+
+/// Takes a finished program from where the compiler wrote it. Only a regular file counts.
+pub(crate) fn take(built: &Path, taken: &Path) -> io::Result<()> {
+    let mut from = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(built)?;
+    if !from.metadata()?.is_file() {
+        let name = built.display();
+        return Err(io::Error::other(format!("{name} is not a regular file")));
+    }
+    io::copy(&mut from, &mut File::create(taken)?)?;
+    fs::set_permissions(taken, Permissions::from_mode(0o755))
 }

@@ -112,15 +112,19 @@ pub fn verify(
         return Err(VerifyError::UnknownSubject(unknown.clone()));
     }
     let results = Mutex::new(Vec::new());
-    in_parallel(options.jobs, &work, |(kit, subject, sources)| {
-        run_subject(kit, subject, sources, options, |result| {
-            told(&result);
-            results
-                .lock()
-                .expect("no holder of this lock panics")
-                .push(result);
-        })
-    })?;
+    in_parallel(
+        options.tests.at_a_time(options.jobs),
+        &work,
+        |(kit, subject, sources)| {
+            run_subject(kit, subject, sources, options, |result| {
+                told(&result);
+                results
+                    .lock()
+                    .expect("no holder of this lock panics")
+                    .push(result);
+            })
+        },
+    )?;
     Ok(results.into_inner().expect("no holder of this lock panics"))
 }
 

@@ -25,6 +25,7 @@ pub fn html(gradebook: &Gradebook) -> Vec<u8> {
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(SCRIPT.to_owned()),
                 isolation => gradebook.isolation.as_str(),
+                not_promised => Value::from(Serde(&gradebook.not_promised)),
                 submissions => Value::from(Serde(rows)),
                 labs => Value::from(Serde(labs(gradebook))),
                 hardest => Value::from(Serde(hardest(gradebook))),

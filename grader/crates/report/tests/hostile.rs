@@ -50,12 +50,26 @@ fn gradebook() -> Gradebook {
     Gradebook {
         version: Gradebook::VERSION,
         isolation: "B".into(),
+        not_promised: vec!["memory of <all> processes together".into()],
         submissions: vec![
             submission("=cmd|' /C calc'!A0", graded),
             submission(HOSTILE, broken),
             submission("carol, \"the third\"", open),
         ],
     }
+}
+
+#[test]
+fn the_page_says_what_the_isolation_could_not_promise() {
+    let page = String::from_utf8(report::html(&gradebook())).unwrap();
+    assert!(page.contains("isolation level <strong>B</strong>"));
+    assert!(page.contains("<li>memory of &lt;all&gt; processes together</li>"));
+    let whole = Gradebook {
+        not_promised: Vec::new(),
+        ..gradebook()
+    };
+    let page = String::from_utf8(report::html(&whole)).unwrap();
+    assert!(!page.contains("could not promise"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The birth of the cell: clones the spawn server, and turns the clone into pid 1 of the cell.
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::forget::forget_the_room;
 use crate::init::{self, Init, Realm};
 use crate::step::{AtStep, StepError};
 use crate::wire::{Channel, Event, Request};
-use crate::{landlock, mounts, seccomp};
+use crate::{cgroup, landlock, mounts, seccomp};
 
 /// The room's handle on the spawn server; kills and reaps it on drop.
 #[derive(Debug)]
@@ -50,13 +50,14 @@ impl Drop for Warden {
 }
 
 /// What the spawn server has to know before it is cloned.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Setup {
-    /// A cell, with or without a `/proc`; programs may write to these folders of it, beside the
-    /// shared ones.
+    /// A cell, with or without a `/proc`, behind the doors of its control groups; programs may
+    /// write to these folders of it, beside the shared ones.
     Cell {
         writable: Vec<PathBuf>,
         with_proc: bool,
+        groups: Vec<File>,
     },
     /// No namespaces, but Landlock and seccomp.
     Fence(Fence),
@@ -118,23 +119,28 @@ pub(crate) fn start(
     ))
 }
 
-/// Tells the spawn server to begin and waits until it is ready; says whether Landlock is on.
-pub(crate) fn begin(channel: &Channel) -> Result<bool, StepError> {
-    let step = "start the spawn server";
-    channel.send(&Request::Begin, &[]).at(step)?;
-    match channel.receive().at(step)? {
+/// Tells the spawn server to begin.
+pub(crate) fn begin(channel: &Channel) -> Result<(), StepError> {
+    channel.send(&Request::Begin, &[]).at(START)
+}
+
+/// Waits until the spawn server is ready; says whether Landlock is on.
+pub(crate) fn await_ready(channel: &Channel) -> Result<bool, StepError> {
+    match channel.receive().at(START)? {
         Some((Event::Ready { landlocked }, _)) => Ok(landlocked),
         Some((Event::Failed { step, errno }, _)) => Err(Errno::from_raw(errno)).at(step),
-        _ => Err(Errno::EPIPE).at(step),
+        _ => Err(Errno::EPIPE).at(START),
     }
 }
+
+const START: &str = "start the spawn server";
 
 /// The spawn server's name in `/proc`.
 const NAME: &CStr = c"init";
 
 /// The life of the spawn server.
 fn live(channel: Channel, setup: &Setup) {
-    // The room maps our ids first, and takes us into the cgroup. Without it there is no work.
+    // The room maps our ids first. Without it there is no work.
     let Ok(Some((Request::Begin, _))) = channel.receive() else {
         return;
     };
@@ -165,7 +171,9 @@ fn set_up(channel: &Channel, setup: &Setup) -> Result<(SignalFd, bool), StepErro
         Setup::Cell {
             writable,
             with_proc,
+            groups,
         } => {
+            cgroup::enter(groups)?;
             credentials::become_inner_user()?;
             // Only now: changing ids would clear it. The socket's end covers what came before.
             prctl::set_pdeathsig(Signal::SIGKILL).at("die with the room")?;

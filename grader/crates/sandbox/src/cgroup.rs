@@ -1,6 +1,7 @@
 //! Control groups: limits over all processes of a cell together. Works with v1 and v2.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ const PREFIX: &str = "ipc-box-";
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     folders: Vec<PathBuf>,
+    doors: Vec<File>,
 }
 
 impl Cgroup {
@@ -28,12 +30,13 @@ impl Cgroup {
         let pids = (spec.limits.processes + 1).to_string(); // and pid 1 itself
         let mut cgroup = Self {
             folders: Vec::new(),
+            doors: Vec::new(),
         };
         match Hierarchies::of_this_machine()? {
             Hierarchies::V2(root) => {
                 let control = root.join("cgroup.subtree_control");
                 fs::write(&control, "+pids +memory").at("delegate cgroup controllers")?;
-                let folder = cgroup.add(&root, &name)?;
+                let folder = cgroup.add(&root, &name, "cgroup.procs")?;
                 limit(&folder, "pids.max", &pids)?;
                 limit(&folder, "memory.max", &memory)?;
             }
@@ -41,30 +44,43 @@ impl Cgroup {
                 pids: pids_root,
                 memory: memory_root,
             } => {
-                let folder = cgroup.add(&pids_root, &name)?;
+                let folder = cgroup.add(&pids_root, &name, "tasks")?;
                 limit(&folder, "pids.max", &pids)?;
-                let folder = cgroup.add(&memory_root, &name)?;
+                let folder = cgroup.add(&memory_root, &name, "tasks")?;
                 limit(&folder, "memory.limit_in_bytes", &memory)?;
             }
         }
         Ok(cgroup)
     }
 
-    /// Moves a process, and so everything it will fork, into the groups.
-    pub(crate) fn take(&self, pid: i32) -> Result<(), StepError> {
-        for folder in &self.folders {
-            fs::write(folder.join("cgroup.procs"), pid.to_string()).at("enter the cgroup")?;
-        }
-        Ok(())
+    /// What a process that is in the making enters the groups by; given away once.
+    pub(crate) fn take_doors(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.doors)
     }
 
-    fn add(&mut self, root: &Path, name: &str) -> Result<PathBuf, StepError> {
+    fn add(&mut self, root: &Path, name: &str, door: &str) -> Result<PathBuf, StepError> {
         sweep(root);
         let folder = root.join(name);
         fs::create_dir(&folder).at(format!("make the cgroup {}", folder.display()))?;
         self.folders.push(folder.clone());
+        let door = folder.join(door);
+        let step = format!("open {}", door.display());
+        self.doors
+            .push(File::options().write(true).open(door).at(step)?);
         Ok(folder)
     }
+}
+
+/// Moves the calling process, which must have one thread, and so everything that it will fork.
+///
+/// By itself, with a 0 written to the list of threads: to move any other process, or all threads
+/// of one, the kernel first waits until no process of the machine forks, which takes longer than
+/// all the rest of opening a box.
+pub(crate) fn enter(doors: &[File]) -> Result<(), StepError> {
+    for mut door in doors {
+        door.write_all(b"0").at("enter the cgroup")?;
+    }
+    Ok(())
 }
 
 impl Drop for Cgroup {

@@ -29,11 +29,25 @@ pub(crate) fn give_up_root() -> Result<(), StepError> {
 }
 
 /// Leaving uid 0 emptied the effective set, but the permitted one was kept.
-pub(crate) fn take_back_capabilities() -> Result<(), StepError> {
+fn take_back_capabilities() -> Result<(), StepError> {
+    take_back(u32::MAX)
+}
+
+/// Takes back those that [`act_as`] left behind, except over files: what the user's programs may
+/// not touch, a test that they lead there must not touch for them.
+pub(crate) fn take_back_all_but_files() -> Result<(), StepError> {
+    take_back(!OVER_FILES)
+}
+
+/// `CAP_CHOWN`, `CAP_DAC_OVERRIDE`, `CAP_DAC_READ_SEARCH`, `CAP_FOWNER`, `CAP_FSETID`
+const OVER_FILES: u32 = 0b1_1111;
+
+/// `low` chooses among the lower 32.
+fn take_back(low: u32) -> Result<(), StepError> {
     let step = "keep root's capabilities";
     let mut capabilities = get_capabilities().at(step)?;
-    for half in &mut capabilities {
-        half.effective = half.permitted;
+    for (half, chosen) in capabilities.iter_mut().zip([low, u32::MAX]) {
+        half.effective = half.permitted & chosen;
         half.inheritable = 0;
     }
     set_capabilities(&capabilities).at(step)
@@ -76,7 +90,7 @@ pub(crate) fn become_wholly(uid: u32) -> nix::Result<()> {
 }
 
 /// Acts as this user and group from now on, without capabilities until
-/// [`take_back_capabilities`].
+/// [`take_back_all_but_files`].
 ///
 /// The real and the saved id remain root's. So whatever the calling process makes belongs to that
 /// user, and `/proc` shows it what the user's processes do; but those may neither signal nor

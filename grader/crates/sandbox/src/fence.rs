@@ -1,7 +1,8 @@
 //! What stands around programs that have no namespaces of their own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
@@ -62,14 +63,32 @@ fn has_queues() -> bool {
 /// above it, may be closed to the box's user.
 pub(crate) fn reach(spec: &BoxSpec) -> Result<(), StepError> {
     for bind in &spec.binds {
+        let source = bind.source.display();
         fs::metadata(&bind.source)
             .and_then(|kind| match kind.is_dir() {
                 true => fs::read_dir(&bind.source).map(drop),
                 false => fs::File::open(&bind.source).map(drop),
             })
-            .at(format!("reach {} as the box's user", bind.source.display()))?;
+            .at(match closed(&bind.source) {
+                Some(closed) => format!(
+                    "reach {source} as the box's user, whom {} keeps out (open it with chmod o+x, \
+                     or keep {source} elsewhere)",
+                    closed.display()
+                ),
+                None => format!("reach {source} as the box's user"),
+            })?;
     }
     Ok(())
+}
+
+/// The first folder on the way that lets the calling process not pass.
+fn closed(path: &Path) -> Option<&Path> {
+    let way: Vec<&Path> = path.ancestors().collect();
+    let denied = |path: &Path| {
+        fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    };
+    let first = way.into_iter().rev().find(|path| denied(path));
+    first.and_then(Path::parent)
 }
 
 /// The error of a level that is for somebody else.

@@ -6,11 +6,12 @@
 //! signals are part of the lesson.
 
 use ::landlock::{
-    ABI, Access, AccessFs, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr,
+    ABI, Access, AccessFs, BitFlags, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use nix::errno::Errno;
-use std::path::PathBuf;
+use nix::sys::prctl;
+use std::path::{Path, PathBuf};
 
 use crate::fence::Fence;
 use crate::mounts;
@@ -79,6 +80,29 @@ const FENCE: ABI = ABI::V9;
 /// Puts up the fence around the calling process and what it will start; an error where the kernel
 /// has no Landlock, or none that would keep the programs' signals inside.
 pub(crate) fn fence(fence: &Fence) -> Result<(), StepError> {
+    let abi = enforce(fence, Scope::from_all(FENCE), None)?;
+    // Under a spare uid there is nobody but each other to send a signal to.
+    if abi < ABI::V6 && fence.spare.is_none() {
+        return Err(Errno::ENOSYS).at("scope signals with Landlock, as Linux 6.12 can");
+    }
+    Ok(())
+}
+
+/// Keeps room and guardian to the files of the box too, though not their signals. A program may
+/// leave a link where a test will read or write: it shall lead nowhere that the program could not
+/// get to itself.
+pub(crate) fn fence_in_room(fence: &Fence) -> Result<(), StepError> {
+    prctl::set_no_new_privs().at("set no_new_privs")?;
+    // The work folder has to be removed in the end.
+    enforce(fence, BitFlags::EMPTY, fence.work_dir.parent()).map(drop)
+}
+
+/// Restricts the calling process to the files of the box, and to removing folders in `emptied`.
+fn enforce(
+    fence: &Fence,
+    scopes: BitFlags<Scope>,
+    emptied: Option<&Path>,
+) -> Result<ABI, StepError> {
     let everything = AccessFs::from_all(FENCE);
     let readable = mounts::SYSTEM
         .iter()
@@ -91,24 +115,22 @@ pub(crate) fn fence(fence: &Fence) -> Result<(), StepError> {
         .chain(fence.writable.iter().cloned())
         .chain([fence.work_dir.clone()]);
     let enforce = || -> Result<RestrictionStatus, RulesetError> {
-        Ruleset::default()
-            .handle_access(everything)?
-            .scope(Scope::from_all(FENCE))?
+        let ruleset = Ruleset::default().handle_access(everything)?;
+        let ruleset = match scopes.is_empty() {
+            true => ruleset,
+            false => ruleset.scope(scopes)?,
+        };
+        ruleset
             .create()?
             .add_rules(path_beneath_rules(readable, AccessFs::from_read(FENCE)))?
             .add_rules(path_beneath_rules(writable, everything))?
+            .add_rules(path_beneath_rules(emptied, AccessFs::RemoveDir))?
             .restrict_self()
     };
     let step = "fence programs in with Landlock";
     let status = enforce().map_err(|_| Errno::EINVAL).at(step)?;
     match status.landlock {
-        LandlockStatus::Available { effective_abi, .. } => {
-            // Under a spare uid there is nobody but each other to send a signal to.
-            if effective_abi < ABI::V6 && fence.spare.is_none() {
-                return Err(Errno::ENOSYS).at("scope signals with Landlock, as Linux 6.12 can");
-            }
-            Ok(())
-        }
+        LandlockStatus::Available { effective_abi, .. } => Ok(effective_abi),
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => Err(Errno::ENOSYS).at(step),
     }
 }

@@ -59,10 +59,10 @@ impl Level {
         const OWN_SOCKETS: &str = "before Linux 7.1, programs can connect to the Unix sockets of \
                                    your own services, such as D-Bus or an SSH agent, and have \
                                    them act for you";
-        const OWN_IPC: &str = "programs may open, and remove, whatever IPC objects are yours, those \
-                               of a box beside them included";
-        const FORKS: &str = "your own processes count against the limit on processes, so one \
-                             program's fork bomb can fail another's fork";
+        const OWN_IPC: &str = "programs may open, and remove, whatever IPC objects are yours; \
+                               submissions run one at a time, so that they meet no others'";
+        const FORKS: &str = "your own processes count against the limit on processes, so a fork \
+                             bomb can fail a fork of yours";
         const EVERYBODY: &str = "kill(-1, …) is refused instead of reaching the box's programs";
         const MODES: &str = "programs cannot change the mode of any file, not even of their own";
         match self {
@@ -84,6 +84,12 @@ impl Level {
             ],
             Self::None => &["anything"],
         }
+    }
+
+    /// Whether all boxes of a caller are of one user, so that the programs of one can get at what
+    /// those of another make. Then only one at a time can be kept from the rest.
+    pub fn shares_one_user(self) -> bool {
+        self == Self::E
     }
 
     /// Whether programs see a root folder of their own, with [`BoxSpec::binds`] in it, rather than

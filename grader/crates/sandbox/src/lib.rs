@@ -101,5 +101,6 @@ pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check, 
 pub use nix::sys::resource::Resource;
 pub use rlimits::Rlimits;
 pub use sandbox::{OpenError, Sandbox, SpawnError};
+pub use spare::SPARE as SPARE_UIDS;
 pub use spec::{Bind, BoxSpec};
 pub use step::StepError;

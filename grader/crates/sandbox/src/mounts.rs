@@ -123,7 +123,7 @@ pub(crate) fn enter_root(with_proc: bool) -> Result<(), StepError> {
 }
 
 /// Moves the shared folders to their usual places and drops the root. For the room, once the cell
-/// has entered its root. Returns the message queue file system: minimal machines have no
+/// has its copy of the mounts. Returns the message queue file system: minimal machines have no
 /// `/dev/mqueue` to mount it at, and whoever looks for leftovers needs it.
 pub(crate) fn move_in() -> Result<OwnedFd, StepError> {
     let [tmp, shm, queues] = SHARED;

@@ -14,7 +14,7 @@ use crate::guardian::{Duty, Guardian};
 use crate::step::{AtStep, StepError};
 use crate::traces::{Era, Traces};
 use crate::wire::Channel;
-use crate::{BoxSpec, mounts, namespaces, spare, work_dir};
+use crate::{BoxSpec, landlock, mounts, namespaces, spare, work_dir};
 
 /// An open box, before the room has any thread.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     };
     namespaces::enter_room()?;
     namespaces::bound_system_v(spec.shm_bytes);
-    let cgroup = if extras.cgroup {
+    let mut cgroup = if extras.cgroup {
         Some(Cgroup::create(spec)?)
     } else {
         None
@@ -82,19 +82,19 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     let setup = Setup::Cell {
         writable: writable.map(|bind| bind.target.clone()).collect(),
         with_proc: extras.proc,
+        groups: cgroup.as_mut().map(Cgroup::take_doors).unwrap_or_default(),
     };
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (warden, channel) = cell::start(ours, theirs, &setup)?;
     namespaces::map_ids(&warden.pid().to_string(), INNER_UID, uid, gid)?;
-    if let Some(cgroup) = &cgroup {
-        cgroup.take(warden.pid())?;
-    }
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    // The cell has had its own copy of the mounts since it was cloned, so both can move in at once.
     let queues = Some(mounts::move_in()?);
     if is_root {
         credentials::give_up_root()?;
     }
     umask(mask);
+    let landlocked = cell::await_ready(&channel)?;
     let holdings = Holdings::Cell {
         _warden: warden,
         _cgroup: cgroup,
@@ -135,7 +135,7 @@ pub(crate) fn open_spare(spec: &BoxSpec) -> Result<Room, StepError> {
     chown(&fence.work_dir, owner.0, owner.1).at("hand over the work folder")?;
     credentials::act_as(uid)?;
     fence::reach(spec)?;
-    credentials::take_back_capabilities()?;
+    credentials::take_back_all_but_files()?;
     Ok(room)
 }
 
@@ -158,9 +158,12 @@ pub(crate) fn open_own(spec: &BoxSpec) -> Result<Room, StepError> {
 
 fn open_fence(duty: Duty) -> Result<Room, StepError> {
     let work_dir = duty.fence.work_dir.clone();
+    // Before the first fork: only whoever is in a domain around theirs can watch the programs.
+    landlock::fence_in_room(&duty.fence)?;
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (guardian, channel) = Guardian::start(ours, theirs, duty)?;
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    let landlocked = cell::await_ready(&channel)?;
     Ok(Room {
         channel,
         work_dir,
@@ -178,7 +181,8 @@ pub(crate) fn open_bare() -> Result<Room, StepError> {
     };
     let (ours, theirs) = Channel::pair().at("make a socket pair")?;
     let (warden, channel) = cell::start(ours, theirs, &setup)?;
-    let landlocked = cell::begin(&channel)?;
+    cell::begin(&channel)?;
+    let landlocked = cell::await_ready(&channel)?;
     let holdings = Holdings::Bare { _warden: warden };
     Ok(Room {
         channel,

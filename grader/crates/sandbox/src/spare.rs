@@ -13,8 +13,9 @@ use crate::processes;
 use crate::step::{AtStep, StepError};
 
 /// Ids that nobody has: above those that systemd gives to people, below those that it gives to
-/// services, and small enough for the id maps of a container.
-const SPARE: Range<u32> = 60_800..60_864;
+/// services, and small enough for the id maps of a container. [`crate::Level::D`] gives each box
+/// one of them.
+pub const SPARE: Range<u32> = 60_800..60_864;
 
 /// A file that says which of them are taken, by locks on single bytes. Locks end with whoever
 /// holds them, so the file never has to be tidied.

@@ -4,7 +4,6 @@
 //! Whether an attack succeeded is never a matter of its own word alone: a secret turns up in what
 //! the submission said, a connection arrives, a file changes, a process is still there.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -131,7 +130,7 @@ pub(super) fn none(root: &Path) -> Values {
 }
 
 /// So long may the kernel take to make good on what was killed.
-const SETTLING: Duration = Duration::from_secs(3);
+pub(super) const SETTLING: Duration = Duration::from_secs(3);
 
 impl<'a> Traps<'a> {
     pub(super) fn set(secrets: &'a Secrets, helper: &Path, spare_uid: bool) -> io::Result<Self> {
@@ -281,7 +280,7 @@ impl<'a> Traps<'a> {
     }
 }
 
-fn pids() -> impl Iterator<Item = i32> {
+pub(super) fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -328,86 +327,6 @@ fn system_v(key: i32) -> Vec<String> {
         }
     }
     found
-}
-
-/// The machine's state that no attack may change for good, as lines to compare.
-pub(super) fn machine() -> BTreeSet<String> {
-    let mut lines = BTreeSet::new();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // Of the kinds that a box makes: others may come and go with the rest of the machine.
-    let of_a_box = |line: &&str| {
-        let kind = line.split_once(" - ").map_or("", |(_, rest)| rest);
-        ["tmpfs", "mqueue", "proc"]
-            .iter()
-            .any(|its| kind.starts_with(its))
-    };
-    let mounts = mounts.lines().filter(of_a_box);
-    lines.extend(mounts.map(|line| format!("the mount {line}")));
-    for root in [
-        "/sys/fs/cgroup",
-        "/sys/fs/cgroup/pids",
-        "/sys/fs/cgroup/memory",
-    ] {
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let room = name.strip_prefix("ipc-box-");
-            // Those of rooms that still run belong to another grader on this machine.
-            if room.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-                lines.insert(format!("the control group {root}/{name}"));
-            }
-        }
-    }
-    for name in ["seat-", "box-", "attack-"] {
-        for entry in fs::read_dir(std::env::temp_dir())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry.file_name().to_string_lossy().starts_with(name) {
-                lines.insert(format!("the folder {}", entry.path().display()));
-            }
-        }
-    }
-    lines.extend(below(std::process::id()).map(|pid| format!("the process {pid}")));
-    lines
-}
-
-/// Living descendants of a process. Those whose parents died are among them if it is their
-/// subreaper.
-fn below(root: u32) -> impl Iterator<Item = i32> {
-    let parents: Vec<(i32, i32)> = pids()
-        .filter_map(|pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let mut fields = stat.rsplit_once(") ")?.1.split_whitespace();
-            let state = fields.next()?;
-            let parent = fields.next()?.parse().ok()?;
-            (!matches!(state, "Z" | "X")).then_some((pid, parent))
-        })
-        .collect();
-    let mut tree = vec![root.cast_signed()];
-    let mut at = 0;
-    while let Some(&parent) = tree.get(at) {
-        tree.extend(
-            parents
-                .iter()
-                .filter(|(_, its)| *its == parent)
-                .map(|(pid, _)| pid),
-        );
-        at += 1;
-    }
-    tree.into_iter().skip(1)
-}
-
-/// What was not there before and does not go away.
-pub(super) fn left_since(before: &BTreeSet<String>) -> Vec<String> {
-    let started = Instant::now();
-    loop {
-        let left: Vec<String> = machine().difference(before).cloned().collect();
-        if left.is_empty() || started.elapsed() > SETTLING {
-            return left;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The address that other machines know this one by, if it has one: a route is looked up, nothing

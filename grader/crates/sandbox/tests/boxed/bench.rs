@@ -1,9 +1,10 @@
 //! What a case needs: a box with this executable in it, and programs started from it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use sandbox::{Bind, BoxSpec, Child, Command, Exit, Level, Sandbox};
@@ -116,4 +117,27 @@ pub(crate) fn until(output: &mut File, marker: &str) -> String {
         said.push(byte[0]);
     }
     String::from_utf8(said).unwrap()
+}
+
+/// A shell of the machine, started before the box is opened: the room itself is kept to the files
+/// of the box afterwards.
+pub(crate) struct Outside(std::process::Child);
+
+impl Outside {
+    pub(crate) fn start() -> Self {
+        let shell = std::process::Command::new("/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(shell.unwrap())
+    }
+
+    /// Runs a script and returns what it said.
+    pub(crate) fn say(mut self, script: &str) -> String {
+        let mut input = self.0.stdin.take().unwrap();
+        input.write_all(script.as_bytes()).unwrap();
+        drop(input);
+        let output = self.0.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
 }

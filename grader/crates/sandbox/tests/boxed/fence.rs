@@ -1,19 +1,20 @@
 //! What holds without namespaces: levels D and E.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sandbox::{Level, SpawnError};
+use sandbox::{Bind, Level, Sandbox, SpawnError};
 
-use crate::bench::{open, parent, say, shell, spawn_server, start, student, until, wait};
+use crate::bench::{Outside, open, parent, say, shell, spawn_server, start, student, until, wait};
 use crate::{Case, cases};
 
 pub(crate) const CASES: &[Case] = cases![
     the_graders_processes_cannot_be_touched,
     files_of_the_machine_are_out_of_reach,
+    whoever_keeps_the_boxs_user_out_is_named,
     killing_everything_leaves_the_grader_alone,
     a_box_whose_spawn_server_was_killed_ends_like_any_other,
     boxes_do_not_hurt_each_other,
@@ -41,6 +42,7 @@ fn files_of_the_machine_are_out_of_reach(level: Level) {
     let folder = nix::unistd::mkdtemp(&std::env::temp_dir().join("box-secret-XXXXXX")).unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
     fs::write(folder.join("secret"), "secret").unwrap();
+    let outside = Outside::start();
     let sandbox = open(level);
     let script = format!(
         "cd {0}; for f in {0}/secret /etc/passwd /etc/shadow; do cat $f 2>&-; done; \
@@ -51,10 +53,38 @@ fn files_of_the_machine_are_out_of_reach(level: Level) {
         folder.display(),
     );
     assert_eq!(say(&sandbox, shell(&script)), "end\n");
-    assert_eq!(fs::read_to_string(folder.join("secret")).unwrap(), "secret");
-    assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o777);
+    // Nor are they within reach of a test, whatever it is led to do.
+    assert!(fs::read(folder.join("secret")).is_err());
     sandbox.close();
-    fs::remove_dir_all(folder).unwrap();
+    let look = format!(
+        "cd {0}; cat secret; stat -c ' %a' .; rm -r {0}",
+        folder.display()
+    );
+    assert_eq!(outside.say(&look), "secret 777\n");
+}
+
+/// As `/root` does, where root's toolchains usually are.
+fn whoever_keeps_the_boxs_user_out_is_named(level: Level) {
+    let closed = nix::unistd::mkdtemp(&std::env::temp_dir().join("box-closed-XXXXXX")).unwrap();
+    let inside = closed.join("deep/down");
+    fs::create_dir_all(&inside).unwrap();
+    let mode = if level == Level::D { 0o700 } else { 0 };
+    fs::set_permissions(&closed, PermissionsExt::from_mode(mode)).unwrap();
+    let mut spec = crate::bench::spec();
+    spec.binds.push(Bind {
+        source: inside.clone(),
+        target: "/deep".into(),
+        writable: false,
+    });
+    let outside = Outside::start();
+    let error = Sandbox::open(&spec, level).unwrap_err().to_string();
+    let expected = format!(
+        "reach {} as the box's user, whom {} keeps out",
+        inside.display(),
+        closed.display()
+    );
+    assert!(error.starts_with(&expected), "{error}");
+    outside.say(&format!("chmod 700 {0}; rm -r {0}", closed.display()));
 }
 
 fn killing_everything_leaves_the_grader_alone(level: Level) {

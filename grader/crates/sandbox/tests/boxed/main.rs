@@ -4,7 +4,7 @@
 //! This executable is the runner, a case (`case LEVEL NAME`), the programs that run in the box
 //! (`student NAME …`), and a lesser machine to do all that on (`within MACHINE UID PROGRAM …`).
 //! `cargo test -p sandbox --test boxed -- fifo` runs the cases whose title has one of the given
-//! words; `boxed measure` prints what a start costs.
+//! words; `cargo test --release -p sandbox --test boxed -- measure` prints what a box costs, beside bubblewrap.
 
 #![expect(
     clippy::unwrap_used,
@@ -60,6 +60,14 @@ fn main() -> ExitCode {
         }
         ["measure", level] => {
             measure::serve(level.parse().unwrap());
+            ExitCode::SUCCESS
+        }
+        ["measure-whole", level] => {
+            measure::serve_whole(level.parse().unwrap());
+            ExitCode::SUCCESS
+        }
+        ["measure-program", level] => {
+            measure::whole(level.parse().unwrap());
             ExitCode::SUCCESS
         }
         ["within", machine, uid, ref program @ ..] => {

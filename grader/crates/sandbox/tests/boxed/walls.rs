@@ -1,19 +1,19 @@
 //! What a program in the box cannot reach.
 
 use std::fs;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::stat::{Mode, umask};
 use sandbox::{Bind, Command, Level, Resource, Sandbox};
 
-use crate::bench::{self, open, run, say, shell, start, student, until, wait};
+use crate::bench::{self, Outside, open, run, say, shell, start, student, until, wait};
 use crate::{Case, cases};
 
 /// For every level that isolates.
 pub(crate) const CASES: &[Case] = cases![
     binds_are_readable_and_writable_as_said,
+    a_link_leads_a_test_nowhere,
     programs_have_no_privileges,
     dangerous_calls_are_refused,
     a_fork_bomb_is_bounded,
@@ -85,7 +85,7 @@ fn binds_are_readable_and_writable_as_said(level: Level) {
         });
     }
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let before = fs::File::open(&folder).unwrap();
+    let outside = Outside::start();
     let sandbox = Sandbox::open(&spec, level).unwrap();
     // Without a private root the sources are used where they are.
     let place = |target: &str, name| match level.has_private_root() {
@@ -103,14 +103,48 @@ fn binds_are_readable_and_writable_as_said(level: Level) {
         "reading"
     );
     sandbox.close();
-    // The machine's /tmp is hidden by now, but a descriptor from before still leads there.
-    let proc = format!("/proc/self/fd/{}", before.as_raw_fd());
-    assert_eq!(
-        fs::read_to_string(format!("{proc}/writing/copy")).unwrap(),
-        "reading"
+    let look = format!("cat {0}/writing/copy; rm -r {0}", folder.display());
+    assert_eq!(outside.say(&look), "reading");
+}
+
+/// Whoever runs a test may read and write more than the programs do, and a link in the place of
+/// what the test expects would have it use that for them.
+fn a_link_leads_a_test_nowhere(level: Level) {
+    let folder = nix::unistd::mkdtemp(&std::env::temp_dir().join("box-link-XXXXXX")).unwrap();
+    let precious = folder.join("precious");
+    fs::write(&precious, "precious").unwrap();
+    for (path, mode) in [(&folder, 0o777), (&precious, 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let outside = Outside::start();
+    let sandbox = open(level);
+    let (place, shared) = (
+        sandbox.work_dir().to_owned(),
+        format!("box-link-{}", std::process::id()),
     );
-    fs::remove_dir_all(format!("{proc}/reading")).unwrap();
-    fs::remove_dir_all(format!("{proc}/writing")).unwrap();
+    let plant = format!(
+        "for f in {0}/link /dev/shm/{shared}; do ln -s {1} $f; done; ln -s {2} {0}/folder",
+        place.display(),
+        precious.display(),
+        folder.display()
+    );
+    say(&sandbox, shell(&plant));
+    for link in [
+        place.join("link"),
+        place.join("folder/precious"),
+        ["/dev/shm", &shared].iter().collect(),
+    ] {
+        assert!(
+            fs::symlink_metadata(link.parent().unwrap()).is_ok(),
+            "{link:?}"
+        );
+        assert!(fs::read(&link).is_err(), "{link:?}");
+        assert!(fs::write(&link, "spoilt").is_err(), "{link:?}");
+    }
+    assert!(fs::write(place.join("folder/new"), "").is_err());
+    sandbox.close();
+    let look = format!("cd {0}; cat *; ls; rm -r {0}", folder.display());
+    assert_eq!(outside.say(&look), "preciousprecious\n");
 }
 
 fn no_foreign_process_is_visible(level: Level) {
@@ -298,12 +332,27 @@ fn memory_of_the_whole_tree_is_bounded_on_level_a(level: Level) {
 
 fn a_hostile_program_cannot_hold_up_the_start_of_others(level: Level) {
     let sandbox = open(level);
-    // It stops whatever it can, all the time, and sometimes that is a child before its exec.
-    sandbox.spawn(student("stop-everybody", &[])).unwrap();
-    for _ in 0..30 {
-        sandbox.spawn(Command::new("/bin/true")).unwrap();
-    }
+    // It stops whatever it can, all the time, and sometimes that is a child before its exec. Each
+    // time that costs a tenth of a second, which a hostile program with a core to itself computes
+    // through: it could reach the usual limit on CPU time before the last of them has started.
+    let mut hostile = student("stop-everybody", &[]);
+    hostile.rlimits = vec![(Resource::RLIMIT_CPU, 3600)];
+    let hostile = sandbox.spawn(hostile).unwrap();
+    let others: Vec<_> = (0..30)
+        .map(|_| sandbox.spawn(Command::new("/bin/true")).unwrap())
+        .collect();
+    // Nothing but its own limit would have ended it meanwhile, so it was there for all of them.
+    assert!(hostile.exit().is_none(), "{:?}", hostile.exit());
     sandbox.close();
+    assert_eq!(hostile.exit().unwrap().status.signal(), Some(libc::SIGKILL));
+    // Those that it had stopped were killed with it; nobody is said to have ended otherwise.
+    for other in others {
+        let status = other.exit().unwrap().status;
+        assert!(
+            status.success() || status.signal() == Some(libc::SIGKILL),
+            "{status}"
+        );
+    }
 }
 
 fn a_box_opens_under_any_mask(level: Level) {

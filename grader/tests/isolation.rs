@@ -1,0 +1,58 @@
+//! Which isolation levels there are here is told with reasons, and nothing is graded below the one
+//! that was asked for.
+
+mod lesser;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn grader(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grader"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    command
+        .args(args)
+        .current_dir(root.expect("grader/ is in the repository"));
+    command
+}
+
+fn said(output: &Output) -> String {
+    let words = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8_lossy(&words).into_owned()
+}
+
+#[test]
+fn the_doctor_names_every_level_and_why_it_is_not_to_be_had() {
+    let output = lesser::run(&mut grader(&["doctor"]));
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    for level in ["A", "B", "C", "D", "E"] {
+        let line = format!("isolation {level}: ");
+        let told = said.lines().find_map(|its| its.strip_prefix(&line));
+        let told = told.unwrap_or_else(|| panic!("level {level} is missing:\n{said}"));
+        let reason = told.strip_prefix("not available: ").unwrap_or(told);
+        assert!(
+            told.starts_with("works (") || reason.contains(": "),
+            "{told}"
+        );
+    }
+    assert!(said.contains("isolation A: not available: "), "{said}");
+    assert!(said.contains("submissions run on "), "{said}");
+    assert!(said.contains("  not promised: "), "{said}");
+}
+
+#[test]
+fn nothing_is_graded_below_the_level_that_was_asked_for() {
+    let run = tempfile::tempdir().unwrap();
+    let run = run.path().join("run");
+    let samples = "grader/fixtures/class/submissions";
+    let mut command = grader(&["grade", samples, "--isolation", "A", "--run"]);
+    let output = lesser::run(command.arg(&run));
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("this machine cannot isolate submissions as A asks for"),
+        "{said}"
+    );
+    assert!(said.contains("\n  A: "), "without a reason: {said}");
+    assert!(!run.exists(), "it began all the same");
+}
