@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandbox::Level;
 
 /// Grades, verifies and publishes the labs of the course.
@@ -21,6 +21,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Grade(GradeArgs),
+    Report(ReportArgs),
     Verify(VerifyArgs),
     Publish(PublishArgs),
     Doctor,
@@ -57,6 +58,80 @@ pub(crate) struct GradeArgs {
     /// Say nothing but errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Make reports again from a run's journal.
+///
+/// Nothing is graded or run: marks are made from the verdicts in RUN/journal.jsonl and the rules
+/// in RUN/course.toml. Without --format, the files that grading leaves in RUN are written anew.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab report run
+  cargo lab report run --course course.toml --reveal category
+  cargo lab report run --format csv >grades.csv
+  cargo lab report run --format gradescope --output gradescope
+  cargo lab report run --format gradescope --submission ann
+  cargo lab report --example-course >run/course.toml
+
+Exit codes: 0 done; 1 the run, the rules or the disk said no; 2 wrong usage.")]
+pub(crate) struct ReportArgs {
+    /// Folder of a run
+    #[arg(required_unless_present = "example_course")]
+    pub(crate) run: Option<PathBuf>,
+    /// Make only this format
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Where to [default: standard output]; for gradescope a folder with one file a submission
+    #[arg(long, short, value_name = "PATH", requires = "format")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only this submission (may be given more than once)
+    #[arg(long = "submission", value_name = "WHO", requires = "format")]
+    pub(crate) submissions: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Print a commented course.toml and do nothing else
+    #[arg(long, exclusive = true)]
+    pub(crate) example_course: bool,
+}
+
+/// By which rules marks are made.
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// The course's own rules [default: RUN/course.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) course: Option<PathBuf>,
+    /// How much of a failed hidden test submitters are shown, whatever the rules say
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) reveal: Option<RevealLevel>,
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One page for staff, with nothing from the network
+    Html,
+    /// One row a submission, for spreadsheets
+    Csv,
+    /// All marks, for programs
+    Json,
+    /// JUnit XML, for CI systems
+    Junit,
+    /// Gradescope's results.json, one for each submission
+    Gradescope,
+    /// A table of marks
+    Markdown,
+}
+
+/// How much of a failed hidden test its submitter is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RevealLevel {
+    /// That a test of some part did not pass
+    None,
+    /// Its name, its outcome and the rule behind it
+    Category,
+    /// Everything, also the input that it failed on
+    Counterexample,
 }
 
 /// Check the hidden tests themselves.

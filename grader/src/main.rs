@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Grade(args) => commands::grade::run(&args),
+        Command::Report(args) => commands::report::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
         Command::Doctor => commands::doctor::run(),

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, Record};
+use model::{Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric};
 
 use crate::build::{Built, build};
+use crate::course_file::{self, CourseFileError};
 use crate::digest::{Digest, of_tree};
 use crate::gradebook::{SeatRecords, gradebook, is_final};
 use crate::intake::{self, Intake, IntakeError, SourceTree};
@@ -50,6 +51,9 @@ pub enum GradeError {
     /// The course itself.
     #[error(transparent)]
     Kit(#[from] KitError),
+    /// The course's own rules.
+    #[error(transparent)]
+    Course(#[from] CourseFileError),
     /// The RUN folder.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,8 +100,10 @@ pub fn grade(
     sink(Event::Preparing);
     let kits = course.kits(&labs)?;
     check_tests(&kits, &options.tests.only)?;
-    let rubrics = kits.iter().map(|kit| kit.rubric.clone()).collect();
+    let rubrics: Vec<Rubric> = kits.iter().map(|kit| kit.rubric.clone()).collect();
     let level = options.tests.level.to_string();
+    let ids: Vec<String> = submissions.iter().map(|s| s.id.clone()).collect();
+    let policy = course_file::of_run(run, &rubrics, &ids)?;
     let (store, found) = Store::open(run, &course_digest(&kits), &level, rubrics)?;
     if found.repaired {
         sink(Event::JournalRepaired);
@@ -156,12 +162,8 @@ pub fn grade(
         grade_seat(work, &before, options, sink, &note)
     })?;
 
-    let ids: Vec<String> = submissions
-        .into_iter()
-        .map(|submission| submission.id)
-        .collect();
     let records = records.into_inner().expect("no holder of this lock panics");
-    let gradebook = gradebook(&records, &ids);
+    let gradebook = gradebook(&records, &ids, &policy);
     write_reports(run, &gradebook)?;
     let n_faults = gradebook
         .submissions

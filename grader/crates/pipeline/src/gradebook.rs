@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Evidence, Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric, SubmissionGrade, TestGrade,
-    Verdict, score,
+    Evidence, Gradebook, LabGrade, LabStatus, Outcome, Policy, Record, Reveal, Rubric,
+    SubmissionGrade, TestGrade, Verdict, score,
 };
 
 /// What the journal says of one lab of one submission. A record for other sources starts anew.
@@ -62,14 +62,15 @@ pub(crate) fn seats(records: &[Record]) -> BTreeMap<(&str, &str), SeatRecords<'_
     seats
 }
 
-/// The gradebook of the submissions in `ids`, in that order.
-pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
-    let (isolation, rubrics) = match records.first() {
+/// The gradebook of the submissions in `ids`, in that order, by the rules of the course.
+pub(crate) fn gradebook(records: &[Record], ids: &[String], policy: &Policy) -> Gradebook {
+    let (isolation, mut rubrics) = match records.first() {
         Some(Record::Run {
             isolation, rubrics, ..
-        }) => (isolation.clone(), rubrics.as_slice()),
-        _ => (String::new(), &[][..]),
+        }) => (isolation.clone(), rubrics.clone()),
+        _ => Default::default(),
     };
+    policy.weigh(&mut rubrics);
     let seats = seats(records);
     let submission = |id: &String| {
         let notes = records.iter().rev().find_map(|record| match record {
@@ -86,11 +87,13 @@ pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
             labs: labs.collect(),
         }
     };
-    Gradebook {
+    let mut gradebook = Gradebook {
         version: Gradebook::VERSION,
         isolation,
         submissions: ids.iter().map(submission).collect(),
-    }
+    };
+    policy.adjust(&mut gradebook);
+    gradebook
 }
 
 fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
@@ -101,6 +104,9 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
             score: 0,
             max_score: rubric.max_score(),
             detail: detail.to_owned(),
+            weight: None,
+            adjustments: Vec::new(),
+            is_settled: false,
             tests: Vec::new(),
         };
     }
@@ -117,6 +123,7 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
             },
             max_score: row.points,
             message: verdict.message.clone(),
+            reveal: Reveal::default(),
             seed: evidence.map_or(0, |evidence| evidence.seed),
             wall_ms: evidence.map_or(0, |evidence| evidence.wall_ms),
             cpu_ms: evidence.map_or(0, |evidence| evidence.cpu_ms),
@@ -177,7 +184,8 @@ mod tests {
         let mut records = records();
         records.push(test("old", "a", Outcome::Pass));
         records.push(test("new", "b", Outcome::Pass));
-        let grade = &gradebook(&records, &["alice".into()]).submissions[0].labs[0];
+        let grade =
+            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
         assert_eq!((grade.score, grade.max_score, grade.tests.len()), (2, 4, 1));
     }
 
@@ -186,7 +194,8 @@ mod tests {
         let mut records = records();
         records.push(test("s", "a", Outcome::Pass));
         records.push(test("s", "b", Outcome::GraderFault));
-        let grade = &gradebook(&records, &["alice".into()]).submissions[0].labs[0];
+        let grade =
+            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
         assert_eq!(grade.status, LabStatus::GraderFault);
     }
 }

@@ -11,12 +11,14 @@
 mod attacks;
 mod board;
 mod build;
+mod course_file;
 mod digest;
 mod event;
 mod grade;
 mod gradebook;
 mod intake;
 mod kit;
+mod reading;
 mod reports;
 mod run;
 mod seat;
@@ -28,11 +30,13 @@ pub use attacks::{
     CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
 };
 pub use build::{BuildRequest, build_in_box};
+pub use course_file::{CourseFileError, EXAMPLE_COURSE};
 pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
-pub use reports::{ReportError, write_reports};
+pub use reading::{Run, RunError};
+pub use reports::{ReportError, replace, write_reports};
 pub use run::TestOptions;
 pub use store::StoreError;
 pub use verify::{Subject, SubjectResult, VerifyOptions, verify};

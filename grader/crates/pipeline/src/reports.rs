@@ -10,7 +10,7 @@ use model::Gradebook;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The disk said no.
-    #[error("cannot write {path}: {error}; the journal is complete, run the same command again")]
+    #[error("cannot write {path}: {error}; the journal is whole, so give the same command again")]
     Disk {
         /// The file.
         path: PathBuf,
@@ -28,7 +28,6 @@ pub fn write_reports(run: &Path, gradebook: &Gradebook) -> Result<(), ReportErro
     replace(&run.join("grades.csv"), &report::grades_csv(gradebook))?;
     replace(&run.join("report.html"), &report::html(gradebook))?;
     let feedback = run.join("feedback");
-    fs::create_dir_all(&feedback).map_err(disk(&feedback))?;
     for submission in &gradebook.submissions {
         let path = feedback.join(format!("{}.md", submission.id));
         replace(&path, &report::feedback(submission))?;
@@ -36,8 +35,16 @@ pub fn write_reports(run: &Path, gradebook: &Gradebook) -> Result<(), ReportErro
     Ok(())
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let folder = path.parent().unwrap_or(path);
+/// Writes one file so that it is either the old one or the new one, whole. Its folder is created.
+///
+/// # Errors
+/// If the disk says no.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(disk(folder))?;
     let mut new = tempfile::NamedTempFile::new_in(folder).map_err(disk(path))?;
     io::Write::write_all(&mut new, bytes).map_err(disk(path))?;
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);

@@ -167,10 +167,16 @@ fn read(path: &Path) -> Result<Found, StoreError> {
             .and_then(|()| file.sync_all())
             .map_err(disk(path))?;
     }
-    let lines = bytes[..whole]
+    let records = records(path, &bytes[..whole])?;
+    Ok(Found { records, repaired })
+}
+
+/// The records in the whole lines of a journal.
+pub(crate) fn records(path: &Path, lines: &[u8]) -> Result<Vec<Record>, StoreError> {
+    let lines = lines
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty());
-    let records = lines
+    lines
         .enumerate()
         .map(|(index, line)| {
             serde_json::from_slice(line).map_err(|error| StoreError::Damaged {
@@ -179,8 +185,7 @@ fn read(path: &Path) -> Result<Found, StoreError> {
                 error,
             })
         })
-        .collect::<Result<_, _>>()?;
-    Ok(Found { records, repaired })
+        .collect()
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ pub fn html(gradebook: &Gradebook) -> Vec<u8> {
 #[derive(Serialize)]
 struct Row<'a> {
     id: &'a str,
-    score: u32,
-    max_score: u32,
+    score: String,
+    max_score: String,
     notes: &'a [String],
     labs: Vec<Cell<'a>>,
 }
@@ -67,8 +67,8 @@ impl<'a> Row<'a> {
     fn of(submission: &'a SubmissionGrade) -> Self {
         Self {
             id: &submission.id,
-            score: submission.score(),
-            max_score: submission.max_score(),
+            score: submission.score().to_string(),
+            max_score: submission.max_score().to_string(),
             notes: &submission.notes,
             labs: submission.labs.iter().map(Cell::of).collect(),
         }

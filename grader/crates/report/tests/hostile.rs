@@ -16,6 +16,7 @@ fn gradebook() -> Gradebook {
             got: "0".into(),
             ..Message::default()
         },
+        reveal: Default::default(),
         seed: 7,
         wall_ms: 1,
         cpu_ms: 1,
@@ -26,6 +27,9 @@ fn gradebook() -> Gradebook {
         score: 3,
         max_score: 6,
         detail: String::new(),
+        weight: None,
+        adjustments: Vec::new(),
+        is_settled: false,
         tests: vec![
             test("eof_arrives", Outcome::Pass),
             test("bytes_survive", Outcome::Hang),
