@@ -22,6 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Grade(GradeArgs),
     Report(ReportArgs),
+    Diff(DiffArgs),
+    Explain(ExplainArgs),
     Verify(VerifyArgs),
     Publish(PublishArgs),
     Doctor,
@@ -93,6 +95,60 @@ pub(crate) struct ReportArgs {
     /// Print a commented course.toml and do nothing else
     #[arg(long, exclusive = true)]
     pub(crate) example_course: bool,
+}
+
+/// Say whose marks differ between two runs, in which test, and why.
+///
+/// A mark differs because other code was handed in, because the tests are others, because the
+/// rules beside the journal count differently, or because the same code and the same tests had
+/// another verdict: a flake.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab diff run regraded
+  cargo lab diff monday tuesday --only-flakes
+
+Exit codes: 0 nothing differs; 1 something does; 2 wrong usage, or a run cannot
+be read.")]
+pub(crate) struct DiffArgs {
+    /// Folder of the first run
+    pub(crate) run_a: PathBuf,
+    /// Folder of the second run
+    pub(crate) run_b: PathBuf,
+    /// Only verdicts that differ on the same code and the same tests
+    #[arg(long)]
+    pub(crate) only_flakes: bool,
+}
+
+/// Say why one test of one submission got its verdict.
+///
+/// Shows the stored verdict in its five fields and the evidence that it was made from. With
+/// --replay the same test runs again in the box, on the files that were graded and with the same
+/// seed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab explain run ann eof_arrives_when_the_last_writer_closes
+  cargo lab explain run ann eof_arrives_when_the_last_writer_closes --replay
+
+Exit codes: 0 told, and a replay had the same outcome; 1 something was not
+there or could not be run; 2 wrong usage; 4 the replay had another outcome.")]
+pub(crate) struct ExplainArgs {
+    /// Folder of a run
+    pub(crate) run: PathBuf,
+    /// The submission
+    pub(crate) who: String,
+    /// The hidden test
+    pub(crate) test: String,
+    /// The lab, where two labs have a test of that name
+    #[arg(long)]
+    pub(crate) lab: Option<String>,
+    /// Run it again with the same seed
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Refuse to run on a weaker isolation level than this
+    #[arg(long, value_name = "LEVEL", default_value = "B", requires = "replay")]
+    pub(crate) isolation: Level,
 }
 
 /// By which rules marks are made.

@@ -1,7 +1,9 @@
 //! One file a command: arguments in, exit code out.
 
 pub(crate) mod attacks;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod grade;
 pub(crate) mod helper;
 pub(crate) mod publish;

@@ -77,7 +77,7 @@ pub(crate) fn test_options(args: &RunningArgs) -> Result<TestOptions> {
 }
 
 /// Tests of one seat mostly wait, so several of them share a core.
-const TESTS_AT_A_TIME: usize = 4;
+pub(crate) const TESTS_AT_A_TIME: usize = 4;
 
 /// Seats graded at a time.
 pub(crate) fn jobs(args: &RunningArgs) -> usize {

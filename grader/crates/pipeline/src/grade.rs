@@ -18,7 +18,7 @@ use crate::reports::{ReportError, write_reports};
 use crate::run::{TestOptions, run_tests};
 use crate::seat::Seat;
 use crate::store::{Store, StoreError};
-use crate::{Event, Sink};
+use crate::{Event, Sink, kept};
 
 /// What to grade and how.
 #[derive(Clone, Debug)]
@@ -159,6 +159,9 @@ pub fn grade(
         n_done_before: done.len(),
     });
     in_parallel(options.jobs, &open, |work| {
+        if let Some(files) = work.files {
+            kept::keep(run, &work.source, files)?;
+        }
         grade_seat(work, &before, options, sink, &note)
     })?;
 
@@ -177,7 +180,7 @@ pub fn grade(
     })
 }
 
-fn course_digest(kits: &[Kit]) -> String {
+pub(crate) fn course_digest(kits: &[Kit]) -> String {
     let mut digest = Digest::default();
     for kit in kits {
         digest.add(&kit.lab.name, kit.digest.as_bytes());

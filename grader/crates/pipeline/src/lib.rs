@@ -11,14 +11,17 @@
 mod attacks;
 mod board;
 mod build;
+mod compare;
 mod course_file;
 mod digest;
 mod event;
 mod grade;
 mod gradebook;
 mod intake;
+mod kept;
 mod kit;
 mod reading;
+mod replay;
 mod reports;
 mod run;
 mod seat;
@@ -30,12 +33,14 @@ pub use attacks::{
     CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
 };
 pub use build::{BuildRequest, build_in_box};
+pub use compare::{LabChange, Reason, TestChange, compare};
 pub use course_file::{CourseFileError, EXAMPLE_COURSE};
 pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
 pub use reading::{Run, RunError};
+pub use replay::{ReplayError, Told};
 pub use reports::{ReportError, replace, write_reports};
 pub use run::TestOptions;
 pub use store::StoreError;

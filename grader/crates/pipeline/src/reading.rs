@@ -88,6 +88,16 @@ impl Run {
         }
     }
 
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All records, the header included.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
     /// Every submission that was taken in, by id.
     pub fn submissions(&self) -> Vec<String> {
         let id = |record: &Record| match record {
