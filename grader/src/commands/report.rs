@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let run = Run::read(folder)?;
     let mut gradebook = run.gradebook(&rules(&run, &args.rules)?);
     let Some(format) = args.format else {
-        pipeline::write_reports(folder, &gradebook)?;
+        run.write_reports(&gradebook)?;
         let (n, folder) = (gradebook.submissions.len(), folder.display());
         show::line(format_args!(
             "wrote the reports of {n} submissions; read {folder}/report.html"
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
             .retain(|submission| is_wanted(&submission.id));
     }
     let bytes = match format {
-        Format::Html => report::html(&gradebook),
+        Format::Html => run.page(&gradebook),
         Format::Csv => report::grades_csv(&gradebook),
         Format::Json => report::results_json(&gradebook),
         Format::Junit => report::junit(&gradebook),

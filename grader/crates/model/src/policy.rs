@@ -198,7 +198,7 @@ impl LateRule {
         lab.adjustments.push(Adjustment {
             points: -i64::from(lost),
             test: None,
-            what: format!("{late_days} days late, {free} of them free: {percent} % of the points"),
+            what: format!("{late_days} days late, {free} of them free: {percent} % less"),
             reason: String::new(),
             author: String::new(),
         });

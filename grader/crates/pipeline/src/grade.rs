@@ -167,7 +167,7 @@ pub fn grade(
 
     let records = records.into_inner().expect("no holder of this lock panics");
     let gradebook = gradebook(&records, &ids, &policy);
-    write_reports(run, &gradebook)?;
+    write_reports(run, &records, &gradebook)?;
     let n_faults = gradebook
         .submissions
         .iter()

@@ -41,7 +41,7 @@ pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
 pub use reading::{Run, RunError};
 pub use replay::{ReplayError, Told};
-pub use reports::{ReportError, replace, write_reports};
+pub use reports::{ReportError, replace};
 pub use run::TestOptions;
 pub use store::StoreError;
 pub use verify::{Subject, SubjectResult, VerifyOptions, verify};

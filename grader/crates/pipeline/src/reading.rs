@@ -8,6 +8,7 @@ use model::{Gradebook, JOURNAL_VERSION, Policy, Record, Rubric};
 
 use crate::course_file::{self, CourseFileError};
 use crate::gradebook::gradebook;
+use crate::reports::{self, ReportError};
 use crate::store::{self, StoreError};
 
 /// The journal of one RUN folder, as it is now.
@@ -140,5 +141,18 @@ impl Run {
     /// The marks by these rules.
     pub fn gradebook(&self, policy: &Policy) -> Gradebook {
         gradebook(&self.records, &self.submissions(), policy)
+    }
+
+    /// `report.html` of these marks.
+    pub fn page(&self, gradebook: &Gradebook) -> Vec<u8> {
+        reports::page(&self.records, gradebook)
+    }
+
+    /// Writes every file that grading leaves beside the journal.
+    ///
+    /// # Errors
+    /// If the disk says no.
+    pub fn write_reports(&self, gradebook: &Gradebook) -> Result<(), ReportError> {
+        reports::write_reports(&self.folder, &self.records, gradebook)
     }
 }

@@ -17,7 +17,7 @@ use model::Gradebook;
 pub use csv_table::grades_csv;
 pub use feedback::feedback;
 pub use gradescope::gradescope;
-pub use html::html;
+pub use html::{BoxUse, Page, html};
 pub use json::results_json;
 pub use junit::junit;
 pub use summary::markdown;

@@ -53,21 +53,33 @@ fn indented(text: &str) -> String {
 
 /// One changed mark in a sentence, without the name of a hidden test.
 pub(crate) fn adjustment(lab: &LabGrade, adjustment: &Adjustment) -> String {
-    let hidden = |id: &&String| {
-        let test = lab.tests.iter().find(|test| test.id == **id);
+    let is_hidden = |id: &String| {
+        let test = lab.tests.iter().find(|test| test.id == *id);
         test.is_some_and(|test| test.reveal == Reveal::None)
     };
-    let target = match &adjustment.test {
-        None => String::new(),
-        Some(id) if hidden(&id) => "a hidden test: ".to_owned(),
-        Some(id) => format!("{id}: "),
-    };
-    let who = match adjustment.author.as_str() {
+    match &adjustment.test {
+        Some(id) if is_hidden(id) => sentence(adjustment, "a hidden test: "),
+        _ => for_staff(adjustment),
+    }
+}
+
+/// One changed mark in a sentence.
+pub(crate) fn for_staff(adjustment: &Adjustment) -> String {
+    let test = adjustment.test.iter().map(|id| format!("{id}: "));
+    sentence(adjustment, &test.collect::<String>())
+}
+
+fn sentence(adjustment: &Adjustment, target: &str) -> String {
+    let Adjustment {
+        points,
+        what,
+        reason,
+        author,
+        ..
+    } = adjustment;
+    let who = match author.as_str() {
         "" => String::new(),
-        author => format!(" by {author}: {}", adjustment.reason),
+        author => format!(" by {author}: {reason}"),
     };
-    format!(
-        "{:+} points: {target}{}{who}",
-        adjustment.points, adjustment.what
-    )
+    format!("{points:+} points: {target}{what}{who}")
 }

@@ -64,15 +64,23 @@ fn gradebook() -> Gradebook {
 
 #[test]
 fn html_holds_no_tag_that_a_submission_wrote() {
-    let page = String::from_utf8(report::html(&gradebook())).unwrap();
+    let gradebook = gradebook();
+    let page = report::html(&report::Page {
+        gradebook: &gradebook,
+        evidence: Default::default(),
+        boxes: Vec::new(),
+    });
+    let page = String::from_utf8(page).unwrap();
     assert!(!page.contains("<script>alert"), "unescaped");
     assert!(!page.contains("--></pre>"), "unescaped");
     assert!(page.contains("&lt;script&gt;alert(1)"), "shown as text");
     assert_eq!(
-        page.matches("<script>").count(),
-        1,
-        "only the page's own script"
+        page.matches("<script").count(),
+        1 + gradebook.submissions.len(),
+        "only the page's own script, and the data of each submission"
     );
+    let ends = page.matches("</script").count();
+    assert_eq!(ends, 1 + gradebook.submissions.len());
     assert!(
         !page.contains("http://") && !page.contains("https://"),
         "nothing from the network"
