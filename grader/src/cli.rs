@@ -21,6 +21,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Grade(GradeArgs),
+    Report(ReportArgs),
+    Diff(DiffArgs),
+    Explain(ExplainArgs),
     Verify(VerifyArgs),
     Bench(BenchArgs),
     Publish(PublishArgs),
@@ -62,6 +65,134 @@ pub(crate) struct GradeArgs {
     /// One line for each lab of each submission instead of bars, also on a terminal
     #[arg(long, conflicts_with = "quiet")]
     pub(crate) plain: bool,
+}
+
+/// Make reports again from a run's journal.
+///
+/// Nothing is graded or run: marks are made from the verdicts in RUN/journal.jsonl and the rules
+/// in RUN/course.toml. Without --format, the files that grading leaves in RUN are written anew.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab report run
+  cargo lab report run --course course.toml --reveal category
+  cargo lab report run --format csv >grades.csv
+  cargo lab report run --format gradescope --output gradescope
+  cargo lab report run --format gradescope --submission ann
+  cargo lab report --example-course >run/course.toml
+
+Exit codes: 0 done; 1 the run, the rules or the disk said no; 2 wrong usage.")]
+pub(crate) struct ReportArgs {
+    /// Folder of a run
+    #[arg(required_unless_present = "example_course")]
+    pub(crate) run: Option<PathBuf>,
+    /// Make only this format
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Where to [default: standard output]; for gradescope a folder with one file a submission
+    #[arg(long, short, value_name = "PATH", requires = "format")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only this submission (may be given more than once)
+    #[arg(long = "submission", value_name = "WHO", requires = "format")]
+    pub(crate) submissions: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Print a commented course.toml and do nothing else
+    #[arg(long, exclusive = true)]
+    pub(crate) example_course: bool,
+}
+
+/// Say whose marks differ between two runs, in which test, and why.
+///
+/// A mark differs because other code was handed in, because the tests are others, because the
+/// rules beside the journal count differently, or because the same code and the same tests had
+/// another verdict: a flake.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab diff run regraded
+  cargo lab diff monday tuesday --only-flakes
+
+Exit codes: 0 nothing differs; 1 something does; 2 wrong usage, or a run cannot
+be read.")]
+pub(crate) struct DiffArgs {
+    /// Folder of the first run
+    pub(crate) run_a: PathBuf,
+    /// Folder of the second run
+    pub(crate) run_b: PathBuf,
+    /// Only verdicts that differ on the same code and the same tests
+    #[arg(long)]
+    pub(crate) only_flakes: bool,
+}
+
+/// Say why one test of one submission got its verdict.
+///
+/// Shows the stored verdict in its five fields and the evidence that it was made from. With
+/// --replay the same test runs again in the box, on the files that were graded and with the same
+/// seed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab explain run ann eof_arrives_when_the_last_writer_closes
+  cargo lab explain run ann eof_arrives_when_the_last_writer_closes --replay
+
+Exit codes: 0 told, and a replay had the same outcome; 1 something was not
+there or could not be run; 2 wrong usage; 4 the replay had another outcome.")]
+pub(crate) struct ExplainArgs {
+    /// Folder of a run
+    pub(crate) run: PathBuf,
+    /// The submission
+    pub(crate) who: String,
+    /// The hidden test
+    pub(crate) test: String,
+    /// The lab, where two labs have a test of that name
+    #[arg(long)]
+    pub(crate) lab: Option<String>,
+    /// Run it again with the same seed
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Refuse to run on a weaker isolation level than this
+    #[arg(long, value_name = "LEVEL", default_value = "B", requires = "replay")]
+    pub(crate) isolation: Level,
+}
+
+/// By which rules marks are made.
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// The course's own rules [default: RUN/course.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) course: Option<PathBuf>,
+    /// How much of a failed hidden test submitters are shown, whatever the rules say
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) reveal: Option<RevealLevel>,
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One page for staff, with nothing from the network
+    Html,
+    /// One row a submission, for spreadsheets
+    Csv,
+    /// All marks, for programs
+    Json,
+    /// JUnit XML, for CI systems
+    Junit,
+    /// Gradescope's results.json, one for each submission
+    Gradescope,
+    /// A table of marks
+    Markdown,
+}
+
+/// How much of a failed hidden test its submitter is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RevealLevel {
+    /// That a test of some part did not pass
+    None,
+    /// Its name, its outcome and the rule behind it
+    Category,
+    /// Everything, also the input that it failed on
+    Counterexample,
 }
 
 /// Check the hidden tests themselves.

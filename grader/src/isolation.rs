@@ -7,17 +7,21 @@ use crate::cli::RunningArgs;
 
 /// The rung to run submissions on.
 pub(crate) fn choose(args: &RunningArgs) -> Result<Level> {
-    if args.i_trust_this_code {
-        return Ok(Level::None);
+    match args.i_trust_this_code {
+        true => Ok(Level::None),
+        false => at_least(args.isolation),
     }
+}
+
+/// The best rung that works here.
+pub(crate) fn at_least(asked: Level) -> Result<Level> {
     let (level, refusals) = sandbox::best_level(&std::env::current_exe()?);
-    if level >= args.isolation {
+    if level >= asked {
         return Ok(level);
     }
     let why: Vec<String> = refusals.iter().map(describe).collect();
     bail!(
-        "this machine cannot isolate submissions as {} asks for; `cargo lab doctor` says more\n{}",
-        args.isolation,
+        "this machine cannot isolate submissions as {asked} asks for; `cargo lab doctor` says more\n{}",
         why.join("\n")
     )
 }

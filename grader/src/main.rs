@@ -20,6 +20,9 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Grade(args) => commands::grade::run(&args),
+        Command::Report(args) => commands::report::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Publish(args) => commands::publish::run(&args),

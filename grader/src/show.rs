@@ -17,6 +17,14 @@ pub(crate) fn line(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
+/// A report as it is, on standard output.
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// One line about the work itself, on standard error.
 pub(crate) fn status(text: impl Display) {
     let _ = writeln!(anstream::stderr(), "{text}");

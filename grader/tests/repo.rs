@@ -90,7 +90,10 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("coach", &["instruments", "model"]),
     ("harness", &["instruments", "model", "probe", "sandbox"]),
     ("pipeline", &["authoring", "model", "report", "sandbox"]),
-    ("grader", &["authoring", "model", "pipeline", "sandbox"]),
+    (
+        "grader",
+        &["authoring", "model", "pipeline", "report", "sandbox"],
+    ),
 ];
 
 #[test]

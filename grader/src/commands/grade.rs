@@ -68,7 +68,7 @@ pub(crate) fn test_options(args: &RunningArgs) -> Result<TestOptions> {
 }
 
 /// Tests of one seat mostly wait, so several of them share a core.
-const TESTS_AT_A_TIME: usize = 4;
+pub(crate) const TESTS_AT_A_TIME: usize = 4;
 
 /// Cores to be filled with compilers and tests.
 pub(crate) fn jobs(args: &RunningArgs) -> usize {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Message, Outcome};
+use crate::{Adjustment, Message, Outcome, Points, Reveal};
 
 /// The marks of a class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +35,20 @@ pub struct SubmissionGrade {
 }
 
 impl SubmissionGrade {
-    /// Points earned over all labs.
-    pub fn score(&self) -> u32 {
-        self.labs.iter().map(|lab| lab.score).sum()
+    /// Points earned over all labs, each counting its weight.
+    pub fn score(&self) -> Points {
+        self.labs.iter().map(LabGrade::counts).sum()
     }
 
     /// Points that could be earned over all labs.
-    pub fn max_score(&self) -> u32 {
-        self.labs.iter().map(|lab| lab.max_score).sum()
+    pub fn max_score(&self) -> Points {
+        let most = |lab: &LabGrade| Points::whole(lab.weight.unwrap_or(lab.max_score));
+        self.labs.iter().map(most).sum()
+    }
+
+    /// Whether no mark is missing because of us.
+    pub fn is_final(&self) -> bool {
+        self.labs.iter().all(LabGrade::is_final)
     }
 }
 
@@ -59,8 +65,32 @@ pub struct LabGrade {
     pub max_score: u32,
     /// Why there are no tests, or the compiler's words; empty when graded.
     pub detail: String,
+    /// What the lab counts in the total, if the course does not leave that to its points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// What came between the points of the tests and the score: lateness, overrides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
+    /// Whether a person set the whole mark, so that it is final whatever the status.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_settled: bool,
     /// One entry a hidden test, in rubric order.
     pub tests: Vec<TestGrade>,
+}
+
+impl LabGrade {
+    /// What this lab adds to the total.
+    pub fn counts(&self) -> Points {
+        match self.weight {
+            Some(weight) => Points::share(weight, self.score, self.max_score),
+            None => Points::whole(self.score),
+        }
+    }
+
+    /// Whether the mark is not open because of a fault of ours.
+    pub fn is_final(&self) -> bool {
+        self.is_settled || self.status != LabStatus::GraderFault
+    }
 }
 
 /// How far the grading of one lab came.
@@ -107,6 +137,9 @@ pub struct TestGrade {
     pub max_score: u32,
     /// What the student is told.
     pub message: Message,
+    /// How much of it the submitter is shown.
+    #[serde(default, skip_serializing_if = "Reveal::is_default")]
+    pub reveal: Reveal,
     /// The seed of everything random in the run; 0 where nothing ran.
     pub seed: u64,
     /// Wall time in milliseconds.

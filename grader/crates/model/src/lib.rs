@@ -9,6 +9,8 @@ mod journal;
 mod judge;
 mod message;
 mod outcome;
+mod points;
+mod policy;
 mod rubric;
 mod score;
 
@@ -18,5 +20,7 @@ pub use journal::{JOURNAL_VERSION, Record};
 pub use judge::{Verdict, judge};
 pub use message::{Message, printable};
 pub use outcome::Outcome;
+pub use points::Points;
+pub use policy::{Adjustment, Change, LabPolicy, LateRule, Override, Policy, Reveal, TestPolicy};
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;

@@ -20,6 +20,9 @@ pub fn score(rubric: &Rubric, tests: Vec<TestGrade>) -> LabGrade {
         score: tests.iter().map(|test| test.score).sum(),
         max_score: rubric.max_score(),
         detail: String::new(),
+        weight: None,
+        adjustments: Vec::new(),
+        is_settled: false,
         tests,
     }
 }

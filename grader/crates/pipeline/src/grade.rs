@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, Record};
+use model::{Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric};
 
+use crate::course_file::{self, CourseFileError};
 use crate::digest::Digest;
 use crate::gradebook::{by_submission, gradebook, seats};
 use crate::intake::{self, IntakeError};
@@ -47,6 +48,9 @@ pub enum GradeError {
     /// The course itself.
     #[error(transparent)]
     Kit(#[from] KitError),
+    /// The course's own rules.
+    #[error(transparent)]
+    Course(#[from] CourseFileError),
     /// The RUN folder.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,8 +93,10 @@ pub fn grade(
     sink(Event::Preparing);
     let kits = course.kits(&labs)?;
     check_tests(&kits, &options.tests.only)?;
-    let rubrics = kits.iter().map(|kit| kit.rubric.clone()).collect();
+    let rubrics: Vec<Rubric> = kits.iter().map(|kit| kit.rubric.clone()).collect();
     let level = options.tests.level.to_string();
+    let ids: Vec<String> = submissions.iter().map(|s| s.id.clone()).collect();
+    let policy = course_file::of_run(run, &rubrics, &ids)?;
     let (store, found) = Store::open(lock, &course_digest(&kits), &level, rubrics)?;
     if found.repaired {
         sink(Event::JournalRepaired);
@@ -124,6 +130,7 @@ pub fn grade(
         n_done_before: done.len(),
     });
     let grading = Grading {
+        run,
         labs: &names,
         before,
         options,
@@ -137,10 +144,9 @@ pub fn grade(
 
     let mut records = found.records;
     records.append(&mut store.into_written());
-    let ids: Vec<String> = submissions.iter().map(|s| s.id.clone()).collect();
-    let gradebook = gradebook(&records, &ids);
+    let gradebook = gradebook(&records, &ids, &policy);
+    write_reports(run, &records, &gradebook)?;
     drop(records);
-    write_reports(run, &gradebook)?;
     let n_faults = gradebook
         .submissions
         .iter()
@@ -153,7 +159,7 @@ pub fn grade(
     })
 }
 
-fn course_digest(kits: &[Kit]) -> String {
+pub(crate) fn course_digest(kits: &[Kit]) -> String {
     let mut digest = Digest::default();
     for kit in kits {
         digest.add(&kit.lab.name, kit.digest.as_bytes());

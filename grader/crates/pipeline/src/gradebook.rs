@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Evidence, Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric, SubmissionGrade, TestGrade,
-    Verdict, score,
+    Evidence, Gradebook, LabGrade, LabStatus, Outcome, Policy, Record, Reveal, Rubric,
+    SubmissionGrade, TestGrade, Verdict, score,
 };
 use sandbox::Level;
 
@@ -74,14 +74,15 @@ pub(crate) fn by_submission(records: &[Record]) -> BTreeMap<&str, &Record> {
     taken_in
 }
 
-/// The gradebook of the submissions in `ids`, in that order.
-pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
-    let (isolation, rubrics) = match records.first() {
+/// The gradebook of the submissions in `ids`, in that order, by the rules of the course.
+pub(crate) fn gradebook(records: &[Record], ids: &[String], policy: &Policy) -> Gradebook {
+    let (isolation, mut rubrics) = match records.first() {
         Some(Record::Run {
             isolation, rubrics, ..
-        }) => (isolation.clone(), rubrics.as_slice()),
-        _ => (String::new(), &[][..]),
+        }) => (isolation.clone(), rubrics.clone()),
+        _ => Default::default(),
     };
+    policy.weigh(&mut rubrics);
     let (seats, taken_in) = (seats(records), by_submission(records));
     let submission = |id: &String| {
         let notes = match taken_in.get(id.as_str()) {
@@ -98,12 +99,14 @@ pub(crate) fn gradebook(records: &[Record], ids: &[String]) -> Gradebook {
             labs: labs.collect(),
         }
     };
-    Gradebook {
+    let mut gradebook = Gradebook {
         version: Gradebook::VERSION,
         not_promised: not_promised(&isolation),
         isolation,
         submissions: ids.iter().map(submission).collect(),
-    }
+    };
+    policy.adjust(&mut gradebook);
+    gradebook
 }
 
 fn not_promised(isolation: &str) -> Vec<String> {
@@ -120,6 +123,9 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
             score: 0,
             max_score: rubric.max_score(),
             detail: detail.to_owned(),
+            weight: None,
+            adjustments: Vec::new(),
+            is_settled: false,
             tests: Vec::new(),
         };
     }
@@ -136,6 +142,7 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
             },
             max_score: row.points,
             message: verdict.message.clone(),
+            reveal: Reveal::default(),
             seed: evidence.map_or(0, |evidence| evidence.seed),
             wall_ms: evidence.map_or(0, |evidence| evidence.wall_ms),
             cpu_ms: evidence.map_or(0, |evidence| evidence.cpu_ms),
@@ -196,7 +203,8 @@ mod tests {
         let mut records = records();
         records.push(test("old", "a", Outcome::Pass));
         records.push(test("new", "b", Outcome::Pass));
-        let grade = &gradebook(&records, &["alice".into()]).submissions[0].labs[0];
+        let grade =
+            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
         assert_eq!((grade.score, grade.max_score, grade.tests.len()), (2, 4, 1));
     }
 
@@ -205,7 +213,8 @@ mod tests {
         let mut records = records();
         records.push(test("s", "a", Outcome::Pass));
         records.push(test("s", "b", Outcome::GraderFault));
-        let grade = &gradebook(&records, &["alice".into()]).submissions[0].labs[0];
+        let grade =
+            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
         assert_eq!(grade.status, LabStatus::GraderFault);
     }
 }

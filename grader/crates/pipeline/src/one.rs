@@ -2,6 +2,7 @@
 //! which get the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 
 use model::{LabStatus, Outcome, Record};
@@ -13,10 +14,11 @@ use crate::run::run_tests;
 use crate::seat::Seat;
 use crate::store::Store;
 use crate::work::{Before, Work, source};
-use crate::{Event, Sink, intake};
+use crate::{Event, Sink, intake, kept};
 
 /// What all seats of a class have in common.
 pub(crate) struct Grading<'a> {
+    pub(crate) run: &'a Path,
     pub(crate) labs: &'a [&'a str],
     pub(crate) before: Before<'a>,
     pub(crate) options: &'a GradeOptions,
@@ -111,6 +113,7 @@ impl Grading<'_> {
             let reason = format!("it holds no {lab}/src/*.rs");
             return Ok(Err((LabStatus::Missing, reason)));
         };
+        kept::keep(self.run, &work.source, &files)?;
         let core = self.options.tests.slots.core();
         let seat = Seat::prepare(work.kit, &files).map_err(|error| GradeError::Seat {
             folder: std::env::temp_dir(),

@@ -199,16 +199,18 @@ impl Store {
     }
 }
 
-/// A record without what only the journal needs to hold. A class of records is in memory at once.
+/// A record without what only the journal needs to hold: nobody asks how a test was passed. A
+/// class of records is in memory at once.
 fn slim(mut record: Record) -> Record {
     if let Record::Test {
+        verdict,
         evidence: Some(evidence),
         ..
     } = &mut record
+        && verdict.outcome.is_pass()
     {
         evidence.programs = Vec::new();
         evidence.ended = Ended::Clean;
-        evidence.isolation = String::new();
     }
     record
 }
@@ -219,28 +221,53 @@ fn read(path: &Path) -> Result<Found, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
         file => file.map_err(disk(path))?,
     };
-    let (mut found, mut line) = (Found::default(), Vec::new());
-    let (mut reader, mut whole) = (BufReader::new(file), 0);
-    while reader.read_until(b'\n', &mut line).map_err(disk(path))? > 0 {
-        if line.pop() != Some(b'\n') {
-            found.repaired = true;
-            break;
-        }
-        whole += line.len() as u64 + 1;
-        let record = serde_json::from_slice(&line).map_err(|error| StoreError::Damaged {
-            path: path.to_owned(),
-            line: found.records.len() + 1,
-            error,
-        })?;
-        found.records.push(slim(record));
-        line.clear();
-    }
-    if found.repaired {
+    let mut records = Vec::new();
+    let whole = scan(path, BufReader::new(file), |record| {
+        records.push(slim(record));
+    })?;
+    if let Some(whole) = whole {
         let file = File::options().write(true).open(path);
         let repaired = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
         repaired.map_err(disk(path))?;
     }
-    Ok(found)
+    Ok(Found {
+        records,
+        repaired: whole.is_some(),
+    })
+}
+
+/// All that the records in a journal hold. A last line that is cut is left out.
+pub(crate) fn records(path: &Path, journal: impl BufRead) -> Result<Vec<Record>, StoreError> {
+    let mut records = Vec::new();
+    scan(path, journal, |record| records.push(record))?;
+    Ok(records)
+}
+
+/// Calls `each` for each whole line of a journal. If the last line is cut, says how many bytes
+/// are before it.
+fn scan(
+    path: &Path,
+    mut journal: impl BufRead,
+    mut each: impl FnMut(Record),
+) -> Result<Option<u64>, StoreError> {
+    let (mut line, mut whole) = (Vec::new(), 0);
+    for number in 1.. {
+        if journal.read_until(b'\n', &mut line).map_err(disk(path))? == 0 {
+            break;
+        }
+        if line.pop() != Some(b'\n') {
+            return Ok(Some(whole));
+        }
+        whole += line.len() as u64 + 1;
+        let record = serde_json::from_slice(&line).map_err(|error| StoreError::Damaged {
+            path: path.to_owned(),
+            line: number,
+            error,
+        })?;
+        each(record);
+        line.clear();
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Feedback for one submitter, as Markdown: what passed, and what every failure teaches.
 
-use std::fmt::Write;
+use model::{LabGrade, LabStatus, SubmissionGrade};
 
-use model::{LabGrade, LabStatus, Outcome, SubmissionGrade, TestGrade};
+use crate::markdown::{block, inline, line};
+use crate::shown::{Shown, adjustment};
 
 /// The feedback of one submission. Whatever the submission said is shown as code, where no
 /// Markdown and no HTML means anything.
@@ -27,8 +28,13 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
         out,
         format_args!("\n## {}: {} of {}\n", lab.lab, lab.score, lab.max_score),
     );
+    for change in &lab.adjustments {
+        let change = adjustment(lab, change);
+        line(out, format_args!("{}\n", inline(&change)));
+    }
     match lab.status {
         LabStatus::Graded => {}
+        LabStatus::GraderFault if lab.is_settled => {}
         LabStatus::GraderFault => line(
             out,
             format_args!("This mark is not final: the grader failed, not your work.\n"),
@@ -64,50 +70,23 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
         out,
         format_args!("| part | test | outcome | points |\n|--:|---|---|--:|"),
     );
-    for test in &lab.tests {
+    let shown: Vec<Shown<'_>> = lab.tests.iter().map(Shown::of).collect();
+    for (test, shown) in lab.tests.iter().zip(&shown) {
+        let name = match shown.name {
+            Some(id) => format!("`{id}`"),
+            None => "a hidden test".to_owned(),
+        };
         line(
             out,
             format_args!(
-                "| {} | `{}` | {} | {}/{} |",
-                test.part, test.id, test.outcome, test.score, test.max_score
+                "| {} | {name} | {} | {}/{} |",
+                test.part, shown.outcome, test.score, test.max_score
             ),
         );
     }
-    let told = |test: &&TestGrade| !matches!(test.outcome, Outcome::Pass | Outcome::Skipped);
-    for test in lab.tests.iter().filter(told) {
-        line(out, format_args!("\n### `{}`: {}\n", test.id, test.outcome));
-        block(out, &test.message.to_string());
+    for shown in shown.iter().filter(|shown| !shown.fields.is_empty()) {
+        let name = shown.name.unwrap_or_default();
+        line(out, format_args!("\n### `{name}`: {}\n", shown.outcome));
+        block(out, &shown.text());
     }
-}
-
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes every line");
-}
-
-/// A fenced block whose fence is longer than any run of backticks inside.
-fn block(out: &mut String, text: &str) {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    line(
-        out,
-        format_args!("{fence}text\n{}\n{fence}", text.trim_end()),
-    );
-}
-
-/// Text within a line, without what Markdown or HTML would act on.
-fn inline(text: &str) -> String {
-    let mut safe = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '&' => safe.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '!' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

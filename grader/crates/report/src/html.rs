@@ -1,181 +1,154 @@
 //! `report.html`: one self-contained page for the staff, nothing from the network.
 //!
-//! The template escapes everything it is given; whatever a submission said is only ever text.
+//! The summary and the class table are written as plain HTML. What belongs to one submission is
+//! written as JSON beside them, and becomes a page only when somebody opens it, so that a class of
+//! a thousand opens as fast as one of ten. The template escapes everything it is given, and the
+//! script only ever sets text: whatever a submission said is never markup.
+
+mod details;
+mod statistics;
 
 use std::collections::BTreeMap;
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
-use model::{Gradebook, LabGrade, Outcome, SubmissionGrade};
+use model::{Evidence, Gradebook, LabGrade, LabStatus, SubmissionGrade};
 use serde::Serialize;
 
-const TEMPLATE: &str = include_str!("report.html.jinja");
-const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
+const TEMPLATE: &str = include_str!("html/page.html.jinja");
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// What the page is made from.
+#[derive(Clone, Debug)]
+pub struct Page<'a> {
+    /// The marks.
+    pub gradebook: &'a Gradebook,
+    /// What verdicts were made from, by submission, lab and test.
+    pub evidence: BTreeMap<(&'a str, &'a str, &'a str), &'a Evidence>,
+    /// The isolation levels that tests ran on, most used first.
+    pub boxes: Vec<BoxUse>,
+}
+
+/// One isolation level and how many tests ran on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct BoxUse {
+    /// Its letter.
+    pub level: String,
+    /// What it gives.
+    pub description: String,
+    /// What it does not promise.
+    pub not_promised: Vec<String>,
+    /// Tests that ran on it.
+    pub n_tests: usize,
+}
 
 /// The whole class on one page.
-pub fn html(gradebook: &Gradebook) -> Vec<u8> {
+pub fn html(page: &Page<'_>) -> Vec<u8> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    let rows: Vec<Row<'_>> = gradebook.submissions.iter().map(Row::of).collect();
+    let gradebook = page.gradebook;
+    let labs = crate::labs_of(gradebook);
+    let rows = gradebook.submissions.iter();
+    let rows: Vec<Row<'_>> = rows.map(|submission| Row::of(submission, &labs)).collect();
+    let data: Vec<Value> = details::of(page).into_iter().map(in_script).collect();
     let page = environment
         .template_from_named_str("report.html", TEMPLATE)
         .and_then(|template| {
             template.render(context! {
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(SCRIPT.to_owned()),
-                isolation => gradebook.isolation.as_str(),
-                not_promised => Value::from(Serde(&gradebook.not_promised)),
-                submissions => Value::from(Serde(rows)),
-                labs => Value::from(Serde(labs(gradebook))),
-                hardest => Value::from(Serde(hardest(gradebook))),
+                labs => Value::from(Serde(statistics::labs(gradebook))),
+                hardest => Value::from(Serde(statistics::hardest(gradebook))),
+                outcomes => Value::from(Serde(statistics::outcomes(gradebook))),
+                boxes => Value::from(Serde(&page.boxes)),
+                rows => Value::from(Serde(rows)),
+                data,
             })
         });
     page.expect("the template is part of this crate and tested")
         .into_bytes()
 }
 
-/// One line of the class table, and what it opens.
+/// JSON inside a script element: no `<`, so that nothing in it can end the element.
+fn in_script(value: serde_json::Value) -> Value {
+    Value::from_safe_string(value.to_string().replace('<', "\\u003c"))
+}
+
+/// One line of the class table.
 #[derive(Serialize)]
 struct Row<'a> {
     id: &'a str,
-    score: u32,
-    max_score: u32,
-    notes: &'a [String],
-    labs: Vec<Cell<'a>>,
+    score: String,
+    max_score: String,
+    hundredths: u64,
+    is_final: bool,
+    cells: Vec<Cell>,
+    /// `lab:status` and `lab:outcome`, for the filter.
+    tokens: String,
 }
 
 #[derive(Serialize)]
-struct Cell<'a> {
-    grade: &'a LabGrade,
+struct Cell {
+    text: String,
     status: &'static str,
-    passed: usize,
-    tests: Vec<TestView<'a>>,
-}
-
-#[derive(Serialize)]
-struct TestView<'a> {
-    id: &'a str,
-    part: u8,
-    outcome: &'static str,
-    score: u32,
-    max_score: u32,
-    seed: u64,
-    fields: Vec<(&'static str, &'a str)>,
+    /// What the column is sorted by.
+    value: i64,
+    percent: u32,
 }
 
 impl<'a> Row<'a> {
-    fn of(submission: &'a SubmissionGrade) -> Self {
+    fn of(submission: &'a SubmissionGrade, labs: &[&str]) -> Self {
+        let grade = |name: &&str| submission.labs.iter().find(|lab| lab.lab == *name);
+        let cells = labs
+            .iter()
+            .map(|name| grade(name).map_or_else(Cell::none, Cell::of));
+        let tokens: Vec<String> = submission.labs.iter().flat_map(tokens).collect();
         Self {
             id: &submission.id,
-            score: submission.score(),
-            max_score: submission.max_score(),
-            notes: &submission.notes,
-            labs: submission.labs.iter().map(Cell::of).collect(),
+            score: submission.score().to_string(),
+            max_score: submission.max_score().to_string(),
+            hundredths: submission.score().hundredths(),
+            is_final: submission.is_final(),
+            cells: cells.collect(),
+            tokens: tokens.join(" "),
         }
     }
 }
 
-impl<'a> Cell<'a> {
-    fn of(grade: &'a LabGrade) -> Self {
-        let tests = grade.tests.iter().map(|test| TestView {
-            id: &test.id,
-            part: test.part,
-            outcome: test.outcome.name(),
-            score: test.score,
-            max_score: test.max_score,
-            seed: test.seed,
-            fields: test.message.fields().collect(),
-        });
+fn tokens(lab: &LabGrade) -> Vec<String> {
+    let mut words: Vec<&str> = lab.tests.iter().map(|test| test.outcome.name()).collect();
+    words.push(lab.status.name());
+    words.sort_unstable();
+    words.dedup();
+    let words = words.into_iter();
+    words.map(|word| format!("{}:{word}", lab.lab)).collect()
+}
+
+impl Cell {
+    fn none() -> Self {
         Self {
-            status: grade.status.name(),
-            passed: grade
-                .tests
-                .iter()
-                .filter(|test| test.outcome.is_pass())
-                .count(),
-            tests: tests.collect(),
-            grade,
+            text: "–".into(),
+            status: "missing",
+            value: -1,
+            percent: 0,
         }
     }
-}
 
-/// Each lab's name, points, and marks in tenths: how many submissions earned 0–10 %, … 90–100 %.
-#[derive(Serialize)]
-struct LabView {
-    lab: String,
-    max_score: u32,
-    tenths: [usize; 10],
-    most: usize,
-}
-
-fn labs(gradebook: &Gradebook) -> Vec<LabView> {
-    let mut views: Vec<LabView> = Vec::new();
-    for grade in gradebook
-        .submissions
-        .iter()
-        .flat_map(|submission| &submission.labs)
-    {
-        let at = views
-            .iter()
-            .position(|view| view.lab == grade.lab)
-            .unwrap_or_else(|| {
-                let (lab, max_score) = (grade.lab.clone(), grade.max_score);
-                views.push(LabView {
-                    lab,
-                    max_score,
-                    tenths: [0; 10],
-                    most: 0,
-                });
-                views.len() - 1
-            });
-        let tenth = (grade.score * 10)
-            .checked_div(grade.max_score)
-            .unwrap_or(0)
-            .min(9);
-        views[at].tenths[tenth as usize] += 1;
-    }
-    for view in &mut views {
-        view.most = view.tenths.iter().copied().max().unwrap_or(0);
-    }
-    views
-}
-
-/// The tests that the fewest submissions passed, of those that reached them.
-#[derive(Serialize)]
-struct Hard<'a> {
-    lab: &'a str,
-    id: &'a str,
-    passed: usize,
-    reached: usize,
-}
-
-fn hardest(gradebook: &Gradebook) -> Vec<Hard<'_>> {
-    let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
-    for lab in gradebook
-        .submissions
-        .iter()
-        .flat_map(|submission| &submission.labs)
-    {
-        for test in &lab.tests {
-            let (passed, reached) = counts.entry((&lab.lab, &test.id)).or_default();
-            let counts = !matches!(test.outcome, Outcome::Skipped | Outcome::GraderFault);
-            *passed += usize::from(test.outcome.is_pass());
-            *reached += usize::from(counts);
+    fn of(lab: &LabGrade) -> Self {
+        let has_mark = lab.status == LabStatus::Graded || lab.is_settled;
+        let percent = (lab.score * 100).checked_div(lab.max_score).unwrap_or(0);
+        Self {
+            text: match has_mark {
+                true => lab.score.to_string(),
+                false => lab.status.name().replace('_', " "),
+            },
+            status: lab.status.name(),
+            value: match lab.status {
+                LabStatus::Missing => -1,
+                _ => i64::from(lab.score),
+            },
+            percent: if has_mark { percent.min(100) } else { 0 },
         }
     }
-    let mut hardest: Vec<Hard<'_>> = counts
-        .into_iter()
-        .map(|((lab, id), (passed, reached))| Hard {
-            lab,
-            id,
-            passed,
-            reached,
-        })
-        .filter(|hard| hard.passed < hard.reached)
-        .collect();
-    // By the share that passed, without dividing.
-    hardest.sort_by(|a, b| (a.passed * b.reached).cmp(&(b.passed * a.reached)));
-    hardest.truncate(10);
-    hardest
 }

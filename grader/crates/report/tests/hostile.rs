@@ -16,6 +16,7 @@ fn gradebook() -> Gradebook {
             got: "0".into(),
             ..Message::default()
         },
+        reveal: Default::default(),
         seed: 7,
         wall_ms: 1,
         cpu_ms: 1,
@@ -26,6 +27,9 @@ fn gradebook() -> Gradebook {
         score: 3,
         max_score: 6,
         detail: String::new(),
+        weight: None,
+        adjustments: Vec::new(),
+        is_settled: false,
         tests: vec![
             test("eof_arrives", Outcome::Pass),
             test("bytes_survive", Outcome::Hang),
@@ -74,15 +78,23 @@ fn the_page_says_what_the_isolation_could_not_promise() {
 
 #[test]
 fn html_holds_no_tag_that_a_submission_wrote() {
-    let page = String::from_utf8(report::html(&gradebook())).unwrap();
+    let gradebook = gradebook();
+    let page = report::html(&report::Page {
+        gradebook: &gradebook,
+        evidence: Default::default(),
+        boxes: Vec::new(),
+    });
+    let page = String::from_utf8(page).unwrap();
     assert!(!page.contains("<script>alert"), "unescaped");
     assert!(!page.contains("--></pre>"), "unescaped");
     assert!(page.contains("&lt;script&gt;alert(1)"), "shown as text");
     assert_eq!(
-        page.matches("<script>").count(),
-        1,
-        "only the page's own script"
+        page.matches("<script").count(),
+        1 + gradebook.submissions.len(),
+        "only the page's own script, and the data of each submission"
     );
+    let ends = page.matches("</script").count();
+    assert_eq!(ends, 1 + gradebook.submissions.len());
     assert!(
         !page.contains("http://") && !page.contains("https://"),
         "nothing from the network"

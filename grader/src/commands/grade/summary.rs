@@ -96,6 +96,9 @@ mod tests {
                 score,
                 max_score: 9,
                 detail: String::new(),
+                weight: None,
+                adjustments: Vec::new(),
+                is_settled: false,
                 tests: Vec::new(),
             }],
         }
@@ -106,6 +109,7 @@ mod tests {
         let gradebook = Gradebook {
             version: Gradebook::VERSION,
             isolation: "B".into(),
+            not_promised: Vec::new(),
             submissions: vec![
                 submission("amy", LabStatus::Graded, 9),
                 submission("bob", LabStatus::Graded, 7),

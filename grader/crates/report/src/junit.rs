@@ -1,0 +1,248 @@
+//! `junit.xml`: for CI systems and test viewers. One suite a lab of a submission, one case a test.
+//!
+//! Many readers keep only one reason a case, so there is at most one: `failure` for wrong
+//! behaviour, `error` for a program or a grader that did not get to an answer, `skipped`.
+
+use std::io;
+
+use model::{Gradebook, LabGrade, LabStatus, Outcome, SubmissionGrade, TestGrade};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+type Xml = Writer<Vec<u8>>;
+
+/// The class as JUnit XML, with a final newline.
+pub fn junit(gradebook: &Gradebook) -> Vec<u8> {
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    write(&mut xml, gradebook).expect("memory takes every event");
+    let mut bytes = xml.into_inner();
+    bytes.push(b'\n');
+    bytes
+}
+
+fn write(xml: &mut Xml, gradebook: &Gradebook) -> io::Result<()> {
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let labs = || {
+        let submissions = gradebook.submissions.iter();
+        submissions.flat_map(|submission| submission.labs.iter().map(move |lab| (submission, lab)))
+    };
+    let counts: Vec<Counts> = labs().map(|(_, lab)| Counts::of(lab)).collect();
+    let total = counts.iter().fold(Counts::default(), Counts::plus);
+    if counts.is_empty() {
+        let suites = xml.create_element("testsuites");
+        return total.attributes(suites, "grades").write_empty().map(drop);
+    }
+    let suites = xml.create_element("testsuites");
+    total
+        .attributes(suites, "grades")
+        .write_inner_content(|xml| {
+            labs()
+                .zip(&counts)
+                .try_for_each(|((submission, lab), counts)| suite(xml, submission, lab, counts))
+        })
+        .map(drop)
+}
+
+fn suite(xml: &mut Xml, of: &SubmissionGrade, lab: &LabGrade, counts: &Counts) -> io::Result<()> {
+    let name = valid(&format!("{}.{}", of.id, lab.lab));
+    let suite = xml.create_element("testsuite");
+    counts
+        .attributes(suite, &name)
+        .write_inner_content(|xml| {
+            properties(
+                xml,
+                &[
+                    ("points", lab.score.to_string()),
+                    ("max_points", lab.max_score.to_string()),
+                    ("status", lab.status.name().to_owned()),
+                ],
+            )?;
+            match lab.status {
+                LabStatus::Graded | LabStatus::GraderFault if !lab.tests.is_empty() => {}
+                _ => whole_lab(xml, &name, lab)?,
+            }
+            lab.tests.iter().try_for_each(|test| case(xml, &name, test))
+        })
+        .map(drop)
+}
+
+/// A lab that came to no test is one case of its own.
+fn whole_lab(xml: &mut Xml, suite: &str, lab: &LabGrade) -> io::Result<()> {
+    let reason = match lab.status {
+        LabStatus::Missing => "skipped",
+        _ => "error",
+    };
+    xml.create_element("testcase")
+        .with_attributes([("name", "build"), ("classname", suite), ("time", "0.000")])
+        .write_inner_content(|xml| because(xml, reason, lab.status.name(), &lab.detail))
+        .map(drop)
+}
+
+fn case(xml: &mut Xml, suite: &str, test: &TestGrade) -> io::Result<()> {
+    let time = seconds(test.wall_ms);
+    xml.create_element("testcase")
+        .with_attributes([
+            ("name", test.id.as_str()),
+            ("classname", suite),
+            ("time", time.as_str()),
+        ])
+        .write_inner_content(|xml| {
+            properties(
+                xml,
+                &[
+                    ("points", test.score.to_string()),
+                    ("max_points", test.max_score.to_string()),
+                    ("part", test.part.to_string()),
+                    ("seed", test.seed.to_string()),
+                ],
+            )?;
+            match kind(test.outcome) {
+                Kind::Pass => Ok(()),
+                kind => because(
+                    xml,
+                    kind.element(),
+                    test.outcome.name(),
+                    &test.message.to_string(),
+                ),
+            }
+        })
+        .map(drop)
+}
+
+/// Why a case did not pass: the outcome as its type, the first line as its message.
+fn because(xml: &mut Xml, element: &str, outcome: &str, text: &str) -> io::Result<()> {
+    let text = valid(text);
+    let first = text.trim().lines().next().unwrap_or(outcome).to_owned();
+    let reason = xml
+        .create_element(element)
+        .with_attribute(("message", first.as_str()));
+    // `skipped` knows no type.
+    let reason = match element {
+        "skipped" => reason,
+        _ => reason.with_attribute(("type", outcome)),
+    };
+    reason.write_text_content(BytesText::new(&text)).map(drop)
+}
+
+fn properties(xml: &mut Xml, properties: &[(&str, String)]) -> io::Result<()> {
+    xml.create_element("properties")
+        .write_inner_content(|xml| {
+            properties.iter().try_for_each(|(name, value)| {
+                let property = xml.create_element("property");
+                property
+                    .with_attributes([("name", *name), ("value", value.as_str())])
+                    .write_empty()
+                    .map(drop)
+            })
+        })
+        .map(drop)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pass,
+    Failure,
+    Error,
+    Skipped,
+}
+
+impl Kind {
+    fn element(self) -> &'static str {
+        match self {
+            Self::Pass => "system-out",
+            Self::Failure => "failure",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+fn kind(outcome: Outcome) -> Kind {
+    match outcome {
+        Outcome::Pass => Kind::Pass,
+        Outcome::Fail
+        | Outcome::Leak
+        | Outcome::BusyWait
+        | Outcome::Mechanism
+        | Outcome::EarlyExit
+        | Outcome::Tamper
+        | Outcome::NotAttempted => Kind::Failure,
+        Outcome::Hang
+        | Outcome::Deadlock
+        | Outcome::Crash
+        | Outcome::Limit
+        | Outcome::BuildError
+        | Outcome::Rejected
+        | Outcome::GraderFault => Kind::Error,
+        Outcome::Skipped => Kind::Skipped,
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    wall_ms: u64,
+}
+
+impl Counts {
+    fn of(lab: &LabGrade) -> Self {
+        let n = |wanted| {
+            let kinds = lab.tests.iter().map(|test| kind(test.outcome));
+            kinds.filter(|kind| *kind == wanted).count()
+        };
+        let mut counts = Self {
+            tests: lab.tests.len(),
+            failures: n(Kind::Failure),
+            errors: n(Kind::Error),
+            skipped: n(Kind::Skipped),
+            wall_ms: lab.tests.iter().map(|test| test.wall_ms).sum(),
+        };
+        if lab.tests.is_empty() {
+            counts.tests = 1;
+            match lab.status {
+                LabStatus::Missing => counts.skipped = 1,
+                _ => counts.errors = 1,
+            }
+        }
+        counts
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            tests: self.tests + other.tests,
+            failures: self.failures + other.failures,
+            errors: self.errors + other.errors,
+            skipped: self.skipped + other.skipped,
+            wall_ms: self.wall_ms + other.wall_ms,
+        }
+    }
+
+    fn attributes<'a>(
+        &self,
+        element: quick_xml::writer::ElementWriter<'a, Vec<u8>>,
+        name: &str,
+    ) -> quick_xml::writer::ElementWriter<'a, Vec<u8>> {
+        let values = [self.tests, self.failures, self.errors, self.skipped].map(|n| n.to_string());
+        element.with_attributes([
+            ("name", name),
+            ("tests", values[0].as_str()),
+            ("failures", values[1].as_str()),
+            ("errors", values[2].as_str()),
+            ("skipped", values[3].as_str()),
+            ("time", seconds(self.wall_ms).as_str()),
+        ])
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// Without the characters that no XML 1.0 document may hold, escaped or not.
+fn valid(text: &str) -> String {
+    let may = |c: &char| matches!(c, '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'..);
+    text.chars().filter(may).collect()
+}
