@@ -1,6 +1,7 @@
 //! One file a command: arguments in, exit code out.
 
 pub(crate) mod attacks;
+pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod grade;
 pub(crate) mod helper;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Grade(args) => commands::grade::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Doctor => commands::doctor::run(),
     };
     done.unwrap_or_else(|error| {
