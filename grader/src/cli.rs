@@ -25,7 +25,14 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Publish(PublishArgs),
     Compare(CompareArgs),
+    /// Say what this machine can do: each isolation level is tried for real
+    #[command(after_help = "\
+Example:
+  cargo lab doctor")]
     Doctor,
+    /// Print the book's page of all commands
+    #[command(name = "__reference", hide = true)]
+    Reference,
 }
 
 /// Grade a folder of submissions.

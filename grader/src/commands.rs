@@ -6,4 +6,5 @@ pub(crate) mod doctor;
 pub(crate) mod grade;
 pub(crate) mod helper;
 pub(crate) mod publish;
+pub(crate) mod reference;
 pub(crate) mod verify;

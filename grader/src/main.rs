@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Publish(args) => commands::publish::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
         Command::Doctor => commands::doctor::run(),
+        Command::Reference => commands::reference::run(),
     };
     done.unwrap_or_else(|error| {
         show::error(&error);

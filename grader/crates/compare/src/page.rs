@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
-use crate::table::{short, with_spread};
+use crate::table::{calls, short, with_spread};
 use crate::{Report, Row, drawing, plot};
 
 const TEMPLATE: &str = include_str!("page.html.jinja");
@@ -30,7 +30,7 @@ impl Line {
             mechanism: row.mechanism.title(),
             mib_per_s: with_spread(&row.mib_per_s),
             round_trip: with_spread(&row.round_trip_us),
-            calls: short(row.calls_per_message.median),
+            calls: calls(row),
             copies: format!("{:.2}", row.kernel_copies.median),
             switches: short(row.switches_per_mib.median),
             cpu: short(row.cpu_us_per_mib.median),
