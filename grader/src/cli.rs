@@ -180,6 +180,9 @@ pub(crate) struct CompareArgs {
     /// Measure plain loops beside the labs' functions, and say how much longer those take
     #[arg(long)]
     pub(crate) floor: bool,
+    /// Let the functions in labs/ move the bytes, which students write, instead of the solutions'
+    #[arg(long)]
+    pub(crate) student: bool,
     /// Write the page, the plot and the figures to this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -22,7 +22,7 @@ const SIGALRM: i32 = 14;
 
 /// Builds, measures, shows.
 pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
-    let program = build(&course::root()?)?;
+    let program = build(&course::root()?, args.student)?;
     // Before anything is measured, so that a folder that cannot be written is known at once.
     if let Some(dir) = &args.out {
         std::fs::create_dir_all(dir).with_context(|| format!("the folder {}", dir.display()))?;
@@ -39,11 +39,13 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     })
 }
 
-/// Builds `datapath` and finds it.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Builds `datapath` with the solutions or with the labs, and finds it.
+fn build(root: &Path, student: bool) -> Result<PathBuf> {
+    let labs = if student { "student" } else { "reference" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(cargo)
         .args(["build", "--release", "--locked", "-p", "datapath"])
+        .args(["--no-default-features", "--features", labs])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root)
         .stdin(Stdio::null())
