@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use compare::{Mechanism, Size};
 use sandbox::Level;
 
 /// Grades, verifies and publishes the labs of the course.
@@ -27,7 +28,15 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Bench(BenchArgs),
     Publish(PublishArgs),
+    Compare(CompareArgs),
+    /// Say what this machine can do: each isolation level is tried for real
+    #[command(after_help = "\
+Example:
+  cargo lab doctor")]
     Doctor,
+    /// Print the book's page of all commands
+    #[command(name = "__reference", hide = true)]
+    Reference,
 }
 
 /// Grade a folder of submissions.
@@ -352,6 +361,50 @@ pub(crate) struct PublishArgs {
     /// Add the reference solutions of these closed labs, answers included
     #[arg(long, value_delimiter = ',', value_name = "LAB,…", requires = "dir")]
     pub(crate) solutions: Vec<String>,
+}
+
+/// Compare the data paths: the same stream over every mechanism.
+///
+/// One process sends messages to another one, through pipes, sockets, queues and shared memory in
+/// turn. Pipe and shared memory are moved by the labs' own functions. Without options it takes less
+/// than a minute and writes nothing but the table.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab compare
+  cargo lab compare --out paths
+  cargo lab compare --via pipe,shm-semaphores --sizes 64,64K,1M --repeat 7
+  cargo lab compare --via pipe,shm-semaphores,shm-spinning --floor
+
+Mechanisms: pipe, fifo, unix-stream, unix-datagram, tcp, mqueue,
+shm-semaphores, shm-spinning.
+
+DIR then holds compare.html (the page, with the path drawn for each mechanism),
+compare.svg (the plot) and compare.json.
+
+Exit codes: 0 measured; 1 nothing could be; 2 wrong usage; 3 some could not.")]
+pub(crate) struct CompareArgs {
+    /// Only these mechanisms
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) via: Vec<Mechanism>,
+    /// Sizes of messages, such as 64, 4K or 1M [default: 64,1K,4K,16K,64K,1M]
+    #[arg(long, value_delimiter = ',', value_name = "SIZE,…")]
+    pub(crate) sizes: Vec<Size>,
+    /// Measure everything so often; figures are medians
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) repeat: u16,
+    /// Most MiB in one stream; short messages are at most 100 000
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) mib: u64,
+    /// Measure plain loops beside the labs' functions, and say how much longer those take
+    #[arg(long)]
+    pub(crate) floor: bool,
+    /// Let the functions in labs/ move the bytes, which students write, instead of the solutions'
+    #[arg(long)]
+    pub(crate) student: bool,
+    /// Write the page, the plot and the figures to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[cfg(test)]

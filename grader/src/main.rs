@@ -26,7 +26,9 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Doctor => commands::doctor::run(),
+        Command::Reference => commands::reference::run(),
     };
     done.unwrap_or_else(|error| {
         show::error(&error);

@@ -80,19 +80,28 @@ fn no_file_is_too_long_to_read() {
 }
 
 /// Which crate may use which: an arrow only ever points down.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("sandbox", &[]),
     ("probe", &[]),
     ("instruments", &[]),
     ("authoring", &[]),
+    ("compare", &[]),
     ("report", &["model"]),
+    ("datapath", &["compare"]),
     ("coach", &["instruments", "model"]),
     ("harness", &["instruments", "model", "probe", "sandbox"]),
     ("pipeline", &["authoring", "model", "report", "sandbox"]),
     (
         "grader",
-        &["authoring", "model", "pipeline", "report", "sandbox"],
+        &[
+            "authoring",
+            "compare",
+            "model",
+            "pipeline",
+            "report",
+            "sandbox",
+        ],
     ),
 ];
 

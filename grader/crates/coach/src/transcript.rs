@@ -11,6 +11,7 @@ mod session;
 mod shell;
 
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs};
 
 use session::Session;
@@ -33,6 +34,25 @@ pub struct Counts {
 /// When a command prints something else, hangs, or needs a tool that has to be there.
 #[track_caller]
 pub fn replay(readme: &Path, programs: &[(&str, &Path)]) -> Counts {
+    replay_at(readme, programs, &Place::default())
+}
+
+/// Where sessions run, and how long they may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The folder that all sessions share, one after the other; without it each has a fresh one.
+    pub folder: Option<&'a Path>,
+    /// When a session is given up, if not after some times as long as a test.
+    pub patience: Option<Duration>,
+}
+
+/// Replays every `console` block of `readme` as [`replay`] does, at another place: for a guide whose
+/// sessions build on each other.
+///
+/// # Panics
+/// As [`replay`].
+#[track_caller]
+pub fn replay_at(readme: &Path, programs: &[(&str, &Path)], place: &Place<'_>) -> Counts {
     let name = readme.display();
     let text = fs::read_to_string(readme).unwrap_or_else(|error| panic!("{name}: {error}"));
     let sessions = session::parse(&text).unwrap_or_else(|error| panic!("{name}:{error}"));
@@ -45,7 +65,7 @@ pub fn replay(readme: &Path, programs: &[(&str, &Path)]) -> Counts {
             .filter(|tool| !is_installed(tool))
             .collect();
         if missing.is_empty() {
-            check(readme, &session, programs);
+            check(readme, &session, programs, place);
             counts.replayed += 1;
         } else {
             skip(&format!(
@@ -60,9 +80,9 @@ pub fn replay(readme: &Path, programs: &[(&str, &Path)]) -> Counts {
 }
 
 #[track_caller]
-fn check(readme: &Path, session: &Session, programs: &[(&str, &Path)]) {
+fn check(readme: &Path, session: &Session, programs: &[(&str, &Path)], place: &Place<'_>) {
     let name = readme.display();
-    let run = shell::run(session, programs)
+    let run = shell::run(session, programs, place)
         .unwrap_or_else(|error| panic!("{name}:{}: the shell: {error}", session.line));
     for (index, step) in session.steps.iter().enumerate() {
         let Some(printed) = run.outputs.get(index) else {

@@ -12,6 +12,7 @@ use std::{env, iter};
 
 use instruments::Process;
 
+use super::Place;
 use super::session::Session;
 use crate::capture::Streams;
 use crate::deadline::{autopsy, for_a_test};
@@ -31,7 +32,11 @@ pub(super) struct Run {
 }
 
 /// Runs the session to its end, or until it is given up, and leaves nothing behind.
-pub(super) fn run(session: &Session, programs: &[(&str, &Path)]) -> io::Result<Run> {
+pub(super) fn run(
+    session: &Session,
+    programs: &[(&str, &Path)],
+    place: &Place<'_>,
+) -> io::Result<Run> {
     let folder = tempfile::tempdir()?;
     let bin = folder.path().join("bin");
     let work = folder.path().join("work");
@@ -41,9 +46,10 @@ pub(super) fn run(session: &Session, programs: &[(&str, &Path)]) -> io::Result<R
         symlink(fs::canonicalize(program)?, bin.join(name))?;
     }
     let mark = reaper::new_mark();
-    let (mut child, mut streams) = start(&script(session, &mark), &work, &bin, &mark)?;
+    let work = place.folder.unwrap_or(&work);
+    let (mut child, mut streams) = start(&script(session, &mark), work, &bin, &mark)?;
     let began = Instant::now();
-    let deadline = for_a_test() * SESSION;
+    let deadline = place.patience.unwrap_or(for_a_test() * SESSION);
     while !streams.child_has_ended() && began.elapsed() < deadline {
         streams.step(deadline.saturating_sub(began.elapsed()));
     }

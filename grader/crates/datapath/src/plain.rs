@@ -1,0 +1,252 @@
+//! The same work in plain loops over the C library, with nothing of the labs in between: the floor
+//! that their functions are held against. Like the labs, the shared-memory loops copy a message in
+//! and out, and the one with semaphores also takes a lock around each.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use compare::Size;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+
+use crate::channel::{Channel, End, Unseen, slots};
+use crate::memory::spin;
+
+/// pipe(2), write(2), read(2).
+pub(crate) struct Pipe {
+    reader: Option<OwnedFd>,
+    writer: Option<OwnedFd>,
+}
+
+impl Pipe {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        Ok(Self {
+            reader: Some(reader.into()),
+            writer: Some(writer.into()),
+        })
+    }
+}
+
+fn number(fd: Option<&OwnedFd>) -> libc::c_int {
+    fd.map_or(-1, AsRawFd::as_raw_fd)
+}
+
+impl Channel for Pipe {
+    fn keep(&mut self, end: End) {
+        match end {
+            End::Sends => self.reader = None,
+            End::Receives => self.writer = None,
+        }
+    }
+
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let fd = number(self.writer.as_ref());
+        let mut done = 0;
+        while done < message.len() {
+            let rest = &message[done..];
+            // SAFETY: `rest` is as long as it says.
+            match unsafe { libc::write(fd, rest.as_ptr().cast(), rest.len()) } {
+                -1 => return Err(io::Error::last_os_error()),
+                n => done += n.cast_unsigned(),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
+        let fd = number(self.reader.as_ref());
+        let mut done = 0;
+        while done < message.len() {
+            let rest = &mut message[done..];
+            // SAFETY: `rest` is as long as it says.
+            match unsafe { libc::read(fd, rest.as_mut_ptr().cast(), rest.len()) } {
+                -1 => return Err(io::Error::last_os_error()),
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => done += n.cast_unsigned(),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that two processes share after fork(2): a place for what guards the slots, then slots.
+/// They stay mapped until the process ends.
+struct Shared {
+    start: NonNull<u8>,
+    len: usize,
+    n_slots: usize,
+}
+
+/// Room for the guards, in bytes: four cache lines.
+const GUARDS: usize = 256;
+
+impl Shared {
+    fn new(size: Size) -> io::Result<Self> {
+        let (len, n_slots) = (size.bytes(), slots(size));
+        let bytes = NonZeroUsize::new(GUARDS + len * n_slots).expect("more than nothing");
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+        let start = unsafe { mmap_anonymous(None, bytes, access, MapFlags::MAP_SHARED) }?;
+        Ok(Self {
+            start: start.cast(),
+            len,
+            n_slots,
+        })
+    }
+
+    /// Guard number `index`, in a cache line of its own.
+    fn guard<T>(&self, index: usize) -> *mut T {
+        assert!(
+            index < GUARDS / 64 && size_of::<T>() <= 64,
+            "a place for it"
+        );
+        // SAFETY: inside the mapping, by the assertion.
+        unsafe { self.start.as_ptr().add(index * 64).cast() }
+    }
+
+    fn slot(&self, n: usize) -> *mut u8 {
+        // SAFETY: slot `n % n_slots` is inside the mapping.
+        unsafe {
+            self.start
+                .as_ptr()
+                .add(GUARDS + n % self.n_slots * self.len)
+        }
+    }
+}
+
+/// Two semaphores that count, one that locks.
+pub(crate) struct Semaphores {
+    shared: Shared,
+    /// Messages sent or received by this process.
+    n: usize,
+}
+
+const EMPTY: usize = 0;
+const FULL: usize = 1;
+const LOCK: usize = 2;
+
+impl Semaphores {
+    pub(crate) fn new(size: Size) -> io::Result<Self> {
+        let shared = Shared::new(size)?;
+        let slots = u32::try_from(shared.n_slots).map_err(io::Error::other)?;
+        for (guard, value) in [(EMPTY, slots), (FULL, 0), (LOCK, 1)] {
+            // SAFETY: valid, aligned memory that nobody uses yet.
+            check(unsafe { libc::sem_init(shared.guard(guard), 1, value) })?;
+        }
+        Ok(Self { shared, n: 0 })
+    }
+
+    /// Takes one of `have`, runs `copy` under the lock, gives one to `give`.
+    fn pass(&self, have: usize, give: usize, copy: impl FnOnce(*mut u8)) -> io::Result<()> {
+        // SAFETY: all three are initialised semaphores.
+        unsafe {
+            check(libc::sem_wait(self.shared.guard(have)))?;
+            check(libc::sem_wait(self.shared.guard(LOCK)))?;
+            copy(self.shared.slot(self.n));
+            check(libc::sem_post(self.shared.guard(LOCK)))?;
+            check(libc::sem_post(self.shared.guard(give)))
+        }
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+impl Channel for Semaphores {
+    fn keep(&mut self, _: End) {}
+
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        self.pass(EMPTY, FULL, |slot| {
+            // SAFETY: a slot is as long as a message.
+            unsafe { ptr::copy_nonoverlapping(message.as_ptr(), slot, message.len()) };
+        })?;
+        self.n += 1;
+        Ok(())
+    }
+
+    fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
+        self.pass(FULL, EMPTY, |slot| {
+            // SAFETY: a slot is as long as a message.
+            unsafe { ptr::copy_nonoverlapping(slot, message.as_mut_ptr(), message.len()) };
+        })?;
+        self.n += 1;
+        Ok(())
+    }
+}
+
+/// Two counters.
+pub(crate) struct Spinning {
+    shared: Shared,
+    /// Messages sent or received by this process.
+    n: usize,
+    yields: u64,
+}
+
+const HEAD: usize = 0;
+const TAIL: usize = 1;
+
+impl Spinning {
+    pub(crate) fn new(size: Size) -> io::Result<Self> {
+        Ok(Self {
+            shared: Shared::new(size)?,
+            n: 0,
+            yields: 0,
+        })
+    }
+}
+
+/// The counter `index`.
+fn counter(shared: &Shared, index: usize) -> &AtomicUsize {
+    // SAFETY: zeros are a valid counter, and the mapping lives as long as `shared`.
+    unsafe { &*shared.guard::<AtomicUsize>(index) }
+}
+
+impl Channel for Spinning {
+    fn keep(&mut self, _: End) {}
+
+    fn send(&mut self, message: &[u8]) -> io::Result<()> {
+        let head = counter(&self.shared, HEAD);
+        let is_free = || (self.n - head.load(Acquire) < self.shared.n_slots).then_some(());
+        spin(&mut self.yields, is_free);
+        // SAFETY: a slot is as long as a message, and this one is empty.
+        unsafe {
+            ptr::copy_nonoverlapping(message.as_ptr(), self.shared.slot(self.n), message.len());
+        }
+        self.n += 1;
+        counter(&self.shared, TAIL).store(self.n, Release);
+        Ok(())
+    }
+
+    fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
+        let tail = counter(&self.shared, TAIL);
+        spin(&mut self.yields, || {
+            (tail.load(Acquire) != self.n).then_some(())
+        });
+        // SAFETY: a slot is as long as a message, and this one is full.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                self.shared.slot(self.n),
+                message.as_mut_ptr(),
+                message.len(),
+            );
+        }
+        self.n += 1;
+        counter(&self.shared, HEAD).store(self.n, Release);
+        Ok(())
+    }
+
+    fn unseen(&self) -> Unseen {
+        Unseen {
+            calls: self.yields,
+            bytes: 0,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The guides' own commands, run as they stand there: what a TA and a writer of labs are told to
+//! type works, and prints what the page says.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use coach::transcript::{Place, replay_at};
+
+/// A session may compile; this only gives up.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("grader/ is in the repository")
+}
+
+/// Replays the sessions of a page of the book in `folder`.
+fn replay(page: &str, folder: &Path) {
+    let bin = tempfile::tempdir().unwrap();
+    let cargo = bin.path().join("cargo");
+    std::fs::write(&cargo, cargo_script()).unwrap();
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    let place = Place {
+        folder: Some(folder),
+        patience: Some(PATIENCE),
+    };
+    let page = root().join("docs").join(page);
+    let counts = replay_at(&page, &[("cargo", &cargo)], &place);
+    assert!(counts.replayed > 0, "a guide without a session");
+}
+
+/// A cargo whose `lab` is the grader under test, and whose target folder is this repository's, so
+/// that nothing is compiled twice.
+fn cargo_script() -> String {
+    let grader = env!("CARGO_BIN_EXE_grader");
+    let target = Path::new(grader).ancestors().nth(2).unwrap();
+    format!(
+        "#!/bin/sh\nexport CARGO_TARGET_DIR='{}'\nunset CARGO_MANIFEST_DIR\nif [ \"$1\" = lab ]; \
+         then shift; exec '{grader}' \"$@\"; fi\nexec '{}' \"$@\"\n",
+        target.display(),
+        env!("CARGO")
+    )
+}
+
+#[test]
+fn the_ta_guide_grades_a_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let class = root().join("grader/fixtures/class/submissions");
+    let handed_in = folder.path().join("handed-in");
+    std::fs::create_dir(&handed_in).unwrap();
+    copy(&class, &["ignores-short-reads".into()], &handed_in);
+    replay("ta.md", folder.path());
+}
+
+#[test]
+fn the_page_of_the_data_paths_is_true() {
+    replay("data-paths.md", tempfile::tempdir().unwrap().path());
+}
+
+#[test]
+fn a_lab_is_made_in_a_copy_of_the_repository_by_following_the_page() {
+    // Always the same path: cargo then knows what it has compiled before.
+    let copied = root().join("target/new-lab");
+    if copied.exists() {
+        std::fs::remove_dir_all(&copied).unwrap();
+    }
+    std::fs::create_dir_all(&copied).unwrap();
+    copy(root(), &repository(), &copied);
+    let page = std::fs::read_to_string(root().join("docs/new-lab.md")).unwrap();
+    let files = files_in(&page);
+    assert_eq!(files.len(), 11, "a file a block");
+    for (path, text) in files {
+        let path = copied.join(path);
+        assert!(!path.exists(), "{} is there already", path.display());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let formatted = Command::new(env!("CARGO"))
+        .args([
+            "fmt",
+            "--check",
+            "-p",
+            "turnstile-solution",
+            "-p",
+            "turnstile-tests",
+        ])
+        .args(["-p", "turnstile-probe"])
+        .current_dir(&copied)
+        .output()
+        .unwrap();
+    let differences = String::from_utf8_lossy(&formatted.stdout);
+    assert!(
+        formatted.status.success(),
+        "the page is not as rustfmt has it: {differences}"
+    );
+    replay("new-lab.md", &copied);
+    std::fs::remove_dir_all(&copied).unwrap();
+}
+
+/// The files that a page gives: a line with nothing but a path, in bold and as code, then a block.
+fn files_in(page: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut path = None;
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let named = line
+            .strip_prefix("**`")
+            .and_then(|line| line.strip_suffix("`**"));
+        if named.is_some() {
+            path = named;
+        } else if line.starts_with("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            if let Some(path) = path.take() {
+                files.push((path.to_owned(), block.join("\n") + "\n"));
+            }
+        }
+    }
+    files
+}
+
+/// Every committed or new file.
+fn repository() -> Vec<PathBuf> {
+    let listed = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("git lists the files");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let paths = listed.split('\0').filter(|path| !path.is_empty());
+    paths
+        .map(PathBuf::from)
+        .filter(|path| root().join(path).exists())
+        .collect()
+}
+
+/// Copies `paths` in `from`, with their times and modes.
+fn copy(from: &Path, paths: &[PathBuf], to: &Path) {
+    let copied = Command::new("cp")
+        .args(["--archive", "--parents", "--target-directory"])
+        .arg(to)
+        .args(paths)
+        .current_dir(from)
+        .status()
+        .expect("cp starts");
+    assert!(copied.success());
+}
