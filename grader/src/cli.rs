@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Publish(PublishArgs),
     Doctor,
+    #[command(flatten)]
+    Student(student::Command),
 }
 
 /// Grade a folder of submissions.

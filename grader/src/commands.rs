@@ -5,4 +5,5 @@ pub(crate) mod doctor;
 pub(crate) mod grade;
 pub(crate) mod helper;
 pub(crate) mod publish;
+pub(crate) mod student;
 pub(crate) mod verify;

@@ -4,13 +4,13 @@ mod cli;
 mod commands;
 mod course;
 mod isolation;
-mod show;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Cli, Command};
+use student::show;
 
 fn main() -> ExitCode {
     // The helpers open boxes, which needs a process with one thread: before anything else.
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
         Command::Doctor => commands::doctor::run(),
+        Command::Student(command) => return commands::student::run(&command),
     };
     done.unwrap_or_else(|error| {
         show::error(&error);

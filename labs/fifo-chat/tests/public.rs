@@ -19,12 +19,18 @@ use predicates::prelude::predicate;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fifo-chat");
 
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "fifo-chat",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -32,36 +38,71 @@ const ENSURE: Lesson = lesson(
     1,
     "a FIFO is a file: it is made once, and everybody who knows its name can find it",
     "README part 1, mkfifo(3), `ensure_fifo` in src/lib.rs",
+    [
+        "What does mkfifo(3) answer when the name exists, and when is that fine?",
+        "mkfifo(3) under EEXIST; fs::symlink_metadata and FileTypeExt::is_fifo.",
+        "Make it with mode 600; when it exists already, look without following links and accept a FIFO only.",
+    ],
 );
 const READER: Lesson = lesson(
     2,
     "a blocking open of a FIFO sleeps until the other end is opened; with O_NONBLOCK a reader need not wait",
     "README part 2, fifo(7), open(2) under O_NONBLOCK, `open_reader` in src/lib.rs",
+    [
+        "For whom does open(2) wait here?",
+        "fifo(7), and open(2) under O_NONBLOCK.",
+        "Open for reading with O_NONBLOCK and close-on-exec, and say what the descriptor is if it is no FIFO.",
+    ],
 );
 const WRITER: Lesson = lesson(
     3,
     "a writer that opens with O_NONBLOCK is told ENXIO while nobody reads, so it can give up",
     "README part 3, fifo(7), ENXIO in open(2), `open_writer` in src/lib.rs",
+    [
+        "Which error says that nobody reads yet, and for how long may you ask again?",
+        "open(2) under ENXIO, fifo(7).",
+        "Open with O_NONBLOCK until it works or the deadline has passed, with a short nap between; then switch O_NONBLOCK off.",
+    ],
 );
 const POST: Lesson = lesson(
     4,
     "many writers share one FIFO: only a line sent in one write(2) stays in one piece",
     "README part 4, pipe(7) under PIPE_BUF, `post` in src/lib.rs",
+    [
+        "What can land between two write(2) calls of yours?",
+        "pipe(7) under PIPE_BUF.",
+        "Check nick and text first, build `nick TAB text NEWLINE` in one buffer, refuse more than PIPE_BUF, and write it with one call.",
+    ],
 );
 const LINES: Lesson = lesson(
     5,
     "a FIFO is a stream of bytes: a read may return half a line, or three",
     "README part 5, pipe(7), `Lines` in src/lib.rs",
+    [
+        "Where do you keep the piece that has no newline yet?",
+        "pipe(7): a stream has no message boundaries.",
+        "Append to a buffer, cut off whole lines at each newline, keep the rest for the next push; finish hands out that rest once.",
+    ],
 );
 const DELIVER: Lesson = lesson(
     6,
     "each member has a FIFO of their own: two readers of one FIFO would split the lines",
     "README part 6, pipe(7), `Hub::deliver` in src/lib.rs",
+    [
+        "Who is a member, and from when on?",
+        "README part 6; fifo(7) under ENXIO and EPIPE.",
+        "Add the speaker if new, then write the line to every member's FIFO without blocking, and count those that took it.",
+    ],
 );
 const LOOP: Lesson = lesson(
     7,
     "end of file on a FIFO means that the last writer has left, and that is not for ever",
     "README part 7, poll(2) under POLLHUP, `event_loop` in src/lib.rs",
+    [
+        "What does poll(2) report on a FIFO whose last writer has left, and what when a new one opens it?",
+        "poll(2) under POLLHUP, read(2) returning 0, fifo(7).",
+        "Poll both descriptors; read what is ready; at 0 from the FIFO tell WritersGone once and wait for the next writer without spinning; at 0 from standard input tell StdinEnd once and stop polling it.",
+    ],
 );
 
 /// A FIFO made without the functions under test.

@@ -22,12 +22,18 @@ use socket_echo::{
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_socket-echo");
 
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "socket-echo",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -35,41 +41,81 @@ const LISTEN_TCP: Lesson = lesson(
     1,
     "bind gives a socket its address, and only listen makes the kernel finish connections for it",
     "README part 1, tcp(7), listen(2), `listen_tcp` in src/lib.rs",
+    [
+        "At which call does a client's connect(2) begin to succeed?",
+        "socket(2), bind(2), listen(2), and SO_REUSEADDR in socket(7).",
+        "socket with SOCK_CLOEXEC, SO_REUSEADDR, bind, listen with the backlog, each error passed on.",
+    ],
 );
 const LISTEN_UNIX: Lesson = lesson(
     2,
     "a Unix socket's name is a file of its own: closing the socket does not remove it",
     "README part 2, unix(7), unlink(2), `listen_unix` in src/lib.rs",
+    [
+        "What is left in the folder when a server has closed its socket?",
+        "unix(7) under Pathname sockets, unlink(2).",
+        "bind and listen, and a guard that owns descriptor and path; its Drop removes the path.",
+    ],
 );
 const ACCEPT: Lesson = lesson(
     3,
     "each accepted client is a new descriptor, and the listener goes on listening",
     "README part 3, accept(2), `accept_conn` in src/lib.rs",
+    [
+        "Which descriptor do you read from, the listener's or the one accept(2) returned?",
+        "accept(2): accept4, and the errors that mean `try again`.",
+        "accept4 with SOCK_CLOEXEC in a loop: the new descriptor is Some, nobody waiting is None, and after a client that went away ask for the next one.",
+    ],
 );
 const SEND: Lesson = lesson(
     4,
     "a stream takes as many bytes as it has room for, so one send may be a partial one",
     "README part 4, send(2), `send_all` in src/lib.rs",
+    [
+        "How many of your bytes did send(2) take?",
+        "send(2) under RETURN VALUE, EINTR and MSG_NOSIGNAL.",
+        "A loop over what is left with MSG_NOSIGNAL; go on after EINTR, return other errors.",
+    ],
 );
 const ECHO: Lesson = lesson(
     5,
     "each direction of a connection ends by itself: the client's end of input is no end of ours",
     "README part 5, shutdown(2), `echo_conn` in src/lib.rs",
+    [
+        "What has your peer asked for when you read 0 bytes, and what may it still want?",
+        "shutdown(2) with SHUT_WR, recv(2) returning 0.",
+        "Read and send back until 0, then shut down the writing direction, and return the number of bytes.",
+    ],
 );
 const SERVE: Lesson = lesson(
     6,
     "a server waits for all its clients at once, never for one of them",
     "README part 6, poll(2), `serve` in src/lib.rs",
+    [
+        "Which call of yours waits for one client while another one has something to say?",
+        "poll(2), and O_NONBLOCK in fcntl(2).",
+        "One poll over stop, listener and all clients; per client a buffer and what is still to be sent, closed after its end of input is answered.",
+    ],
 );
 const UDP: Lesson = lesson(
     7,
     "datagrams keep their bounds and carry the sender's address: one in is one out",
     "README part 7, udp(7), recvmsg(2), `udp_echo` in src/lib.rs",
+    [
+        "Where do you send the answer to, and how long is it?",
+        "udp(7), recvfrom(2), sendto(2).",
+        "Poll socket and stop; receive with the sender's address into 65,536 bytes, send exactly those back to it, count both.",
+    ],
 );
 const CLIENT: Lesson = lesson(
     8,
     "both directions of a connection flow at the same time and end one after the other",
     "README part 8, shutdown(2), `client` in src/lib.rs",
+    [
+        "What happens when you send everything before you read, and the server's buffer fills?",
+        "shutdown(2), poll(2), or a thread for one of the directions.",
+        "Send in one direction and read in the other at the same time; SHUT_WR after the input's end, done at the server's end.",
+    ],
 );
 
 /// Any free port.
@@ -312,7 +358,11 @@ fn address(server: &mut Running) -> String {
     address.to_owned()
 }
 
-/// A path that no other test uses. `/tmp` and not the build folder: a socket's path is short.
+/// A path that no other test uses. Not in the build folder: a socket's path is short.
 fn new_path() -> String {
-    format!("/tmp/socket-echo-public-{}", std::process::id())
+    let name = format!("socket-echo-public-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    path.into_os_string()
+        .into_string()
+        .expect("the temporary folder has a plain name")
 }
