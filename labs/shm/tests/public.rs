@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
 use coach::{Lesson, Program, alone};
-use predicates::prelude::{PredicateBooleanExt, predicate};
 use shm::layout::READY;
 use shm::{BoundedBuf, Geometry, NamedSem, Ring, Sem, Shm, Via, transfer};
 
@@ -453,9 +452,22 @@ fn errors_have_exit_codes() {
         // Never made ready: a creator that was killed half-way.
         lesson.ok("Shm::create", Shm::create(&name.0, len));
         let run = |args: &[&str], code: i32, words: &str| {
-            let out = assert_cmd::Command::new(PROGRAM).args(args).assert();
-            let stderr = predicate::str::starts_with("shm: ").and(predicate::str::contains(words));
-            out.code(code).stdout("").stderr(stderr);
+            let out = Program::new(&lesson, PROGRAM).args(args).run(b"");
+            let said = String::from_utf8_lossy(&out.stderr);
+            lesson.check(
+                out.status.code() == Some(code)
+                    && said.starts_with("shm: ")
+                    && said.contains(words),
+                &format!("`shm {}`", args.join(" ")),
+                format!("exit code {code}, and on standard error: shm: ...{words}..."),
+                format!("{}, and: {said}", out.status),
+            );
+            lesson.check(
+                out.stdout.is_empty(),
+                "its standard output",
+                "nothing",
+                "something",
+            );
         };
         run(&["create", "--name", &name.0], 5, "create");
         run(

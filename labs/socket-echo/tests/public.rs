@@ -11,10 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
 
-use assert_cmd::Command;
 use coach::{Lesson, Program, Running, alone};
 use libc::SIGTERM;
-use predicates::str::starts_with;
 use socket_echo::{
     Limits, Totals, accept_conn, client, echo_conn, listen_tcp, listen_unix, send_all, serve,
     udp_echo,
@@ -244,7 +242,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
         let server = UdpSocket::bind(ANY_PORT).expect("a server socket");
         let address = server.local_addr().expect("its address");
         let (stop, mut stopper) = UnixStream::pair().expect("a socket pair");
-        let peer = thread::spawn(move || -> io::Result<Vec<Vec<u8>>> {
+        let peer = thread::spawn(move || -> io::Result<Vec<String>> {
             let socket = UdpSocket::bind(ANY_PORT)?;
             socket.connect(address)?;
             let mut answers = Vec::new();
@@ -252,7 +250,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
                 socket.send(datagram.as_bytes())?;
                 let mut buffer = [0; 100];
                 let n = socket.recv(&mut buffer)?;
-                answers.push(buffer[..n].to_vec());
+                answers.push(text(&buffer[..n]));
             }
             stopper.write_all(b".")?;
             Ok(answers)
@@ -264,7 +262,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
         let answers = UDP.ok("talk to the server", peer.join().expect("the peer ends"));
         UDP.equal(
             "the answers",
-            vec![b"hello".to_vec(), b"world".to_vec()],
+            vec!["hello".to_string(), "world".to_string()],
             answers,
         );
         UDP.equal(
@@ -290,7 +288,7 @@ fn client_writes_what_comes_back() {
         let done = client(ours.into(), &mut &b"hello"[..], &mut output);
         CLIENT.ok("talk to an echo server", done);
         CLIENT.ok("serve the client", server.join().expect("the server ends"));
-        CLIENT.equal("what came back", b"hello".to_vec(), output);
+        CLIENT.equal("what came back", "hello", &text(&output));
     });
 }
 
@@ -321,11 +319,7 @@ fn the_programs_client_talks_to_the_programs_server() {
         let mut server = server.start();
         let connect = Program::new(&CLIENT, PROGRAM).args(["connect", &address(&mut server)]);
         let client = connect.run(b"hello");
-        CLIENT.equal(
-            "standard output of connect",
-            b"hello".to_vec(),
-            client.stdout,
-        );
+        CLIENT.equal("standard output of connect", "hello", &text(&client.stdout));
         CLIENT.equal("exit code of connect", Some(0), client.status.code());
         server.signal(SIGTERM);
         SERVE.equal(
@@ -341,12 +335,23 @@ fn a_second_server_on_a_taken_port_exits_5() {
     alone(&LISTEN_TCP, || {
         let taken = TcpListener::bind(ANY_PORT).expect("a listener");
         let address = taken.local_addr().expect("its address").to_string();
-        let mut second = Command::new(PROGRAM);
-        let second = second.args(["serve", "--tcp", &address]).assert();
-        second
-            .code(5)
-            .stderr(starts_with(format!("socket-echo: listen {address}: ")));
+        let second = Program::new(&LISTEN_TCP, PROGRAM)
+            .args(["serve", "--tcp", &address])
+            .run(b"");
+        let said = text(&second.stderr);
+        let words = format!("socket-echo: listen {address}: ");
+        LISTEN_TCP.check(
+            second.status.code() == Some(5) && said.starts_with(&words),
+            "`socket-echo serve` on a port that is taken",
+            format!("exit code 5, and on standard error: {words}..."),
+            format!("{}, and: {said}", second.status),
+        );
     });
+}
+
+/// Bytes as a person reads them.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Where a server that has just been started says that it listens.

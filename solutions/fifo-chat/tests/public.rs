@@ -15,7 +15,6 @@ use fifo_chat_solution::{
 };
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use predicates::prelude::predicate;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fifo-chat-solution");
 
@@ -134,6 +133,12 @@ fn text_in(mut reader: &File) -> String {
     String::from_utf8_lossy(&bytes[..n]).into_owned()
 }
 
+/// Lines as a person reads them.
+fn texts(lines: impl IntoIterator<Item = Vec<u8>>) -> Vec<String> {
+    let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
+    lines.into_iter().map(text).collect()
+}
+
 /// A program in the background, killed at the end of the test.
 struct Background(Child);
 
@@ -238,13 +243,13 @@ fn lines_are_put_together_from_pieces() {
     coach::alone(&LINES, || {
         let mut lines = Lines::default();
         let first = LINES.ok("push", lines.push(b"ann\the"));
-        LINES.equal("lines after half a line", Vec::<Vec<u8>>::new(), first);
+        LINES.equal("lines after half a line", Vec::new(), texts(first));
         let then = LINES.ok("push", lines.push(b"llo\nbob\thi\nann"));
-        let expected = vec![b"ann\thello".to_vec(), b"bob\thi".to_vec()];
+        let expected = vec!["ann\thello".to_string(), "bob\thi".to_string()];
         LINES.equal(
             "lines after the rest, one more line, and a piece",
             expected,
-            then,
+            texts(then),
         );
     });
 }
@@ -254,8 +259,9 @@ fn the_last_line_needs_no_newline() {
     coach::alone(&LINES, || {
         let mut lines = Lines::default();
         LINES.ok("push", lines.push(b"ann\thello\nbob\tbye"));
-        LINES.equal("finish", Some(b"bob\tbye".to_vec()), lines.finish());
-        LINES.equal("finish again", None, lines.finish());
+        let bye = vec!["bob\tbye".to_string()];
+        LINES.equal("finish", bye, texts(lines.finish()));
+        LINES.equal("finish again", Vec::new(), texts(lines.finish()));
     });
 }
 
@@ -396,24 +402,24 @@ fn a_line_said_reaches_a_member_through_the_hub() {
 fn the_program_tells_its_errors_apart_by_exit_code() {
     coach::alone(&WRITER, || {
         let dir = tempfile::tempdir().unwrap();
-        let say = || {
-            let mut command = assert_cmd::Command::new(PROGRAM);
-            command
-                .current_dir(&dir)
-                .args(["say", "--dir", ".", "--deadline", "50"]);
-            command
+        let say = |what: &str, more: &[&str], code: i32, words: &str| {
+            let mut say = Program::new(&WRITER, PROGRAM)
+                .args(["say", "--dir", ".", "--deadline", "50"])
+                .args(more);
+            say.command().current_dir(&dir);
+            let ended = say.run(b"");
+            let said = String::from_utf8_lossy(&ended.stderr);
+            WRITER.check(
+                ended.status.code() == Some(code)
+                    && said.contains(words)
+                    && ended.stdout.is_empty(),
+                what,
+                format!("exit code {code}, and on standard error: {words}"),
+                format!("{}, and: {said}", ended.status),
+            );
         };
-        let named = predicate::str::starts_with("fifo-chat: open ./hub.fifo: ");
-        say()
-            .args(["--nick", "ann", "hello"])
-            .assert()
-            .code(3)
-            .stdout("")
-            .stderr(named);
-        say()
-            .arg("hello")
-            .assert()
-            .code(2)
-            .stderr(predicate::str::contains("--nick is missing"));
+        let named = "fifo-chat: open ./hub.fifo: ";
+        say("say where no hub is", &["--nick", "ann", "hello"], 3, named);
+        say("say without a nick", &["hello"], 2, "--nick is missing");
     });
 }

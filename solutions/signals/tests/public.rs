@@ -17,7 +17,6 @@ use libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, gettid};
-use predicates::str::contains;
 use signals_solution::{
     Event, SelfPipe, Table, block, count, counted, install, reap, sleep_fully, spawn_child,
     wait_flag,
@@ -371,16 +370,27 @@ const PROGRAM_LESSON: Lesson = lesson(
 #[test]
 fn the_program_naps_and_explains_its_usage() {
     coach::alone(&PROGRAM_LESSON, || {
-        assert_cmd::Command::new(PROGRAM)
-            .args(["nap", "1"])
-            .assert()
-            .success()
-            .stdout(contains("interrupted 0"));
-        assert_cmd::Command::new(PROGRAM)
-            .args(["nap", "soon"])
-            .assert()
-            .code(2)
-            .stderr(contains("signals: nap needs a number"));
+        let run = |time: &str| {
+            Program::new(&PROGRAM_LESSON, PROGRAM)
+                .args(["nap", time])
+                .run(b"")
+        };
+        let napped = run("1");
+        let said = String::from_utf8_lossy(&napped.stdout);
+        PROGRAM_LESSON.check(
+            napped.status.success() && said.contains("interrupted 0"),
+            "`signals nap 1`",
+            "exit code 0, and the line: interrupted 0",
+            format!("{}, and: {said}", napped.status),
+        );
+        let refused = run("soon");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        PROGRAM_LESSON.check(
+            refused.status.code() == Some(2) && said.contains("signals: nap needs a number"),
+            "`signals nap soon`",
+            "exit code 2, and the line: signals: nap needs a number",
+            format!("{}, and: {said}", refused.status),
+        );
     });
 }
 
