@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use std::{env, fs, io};
 
-use instruments::explain;
+use instruments::{Autopsy, explain};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::capture::Streams;
 use crate::deadline::{self, for_a_test, in_words, still_waiting};
 use crate::record::{self, Entry, Taught};
+use crate::still::{self, Stillness};
 use crate::{Lesson, in_kernel_words, reaper, selfname};
 
 /// The exit status of a body that returned. Not 0: a body that calls exit(0) has not passed.
@@ -78,17 +79,20 @@ fn watch(lesson: &Lesson, name: &str, call: &str) {
         start(name, call, &mark),
     );
     let began = Instant::now();
-    while !streams.child_has_ended() && began.elapsed() < for_a_test() {
-        streams.step(for_a_test().saturating_sub(began.elapsed()));
+    let leader = child.id().cast_signed();
+    let mut stillness = Stillness::begin();
+    let mut deadlock = None;
+    while !streams.child_has_ended() && deadlock.is_none() && began.elapsed() < for_a_test() {
+        streams.step(still::LOOK.min(for_a_test().saturating_sub(began.elapsed())));
+        if stillness.lasts(leader) {
+            // Asked of everybody: one that has left the tree may still wake the others.
+            deadlock = Some(autopsy_of_all(leader, &mark))
+                .filter(|autopsy| autopsy.all_asleep_without_timer);
+        }
     }
     let hang = (!streams.child_has_ended()).then(|| {
-        let others = reaper::marked(&mark)
-            .into_iter()
-            .map(|process| process.pid());
-        let pids: Vec<i32> = std::iter::once(child.id().cast_signed())
-            .chain(others)
-            .collect();
-        (explain(&pids), began.elapsed())
+        let autopsy = deadlock.unwrap_or_else(|| autopsy_of_all(leader, &mark));
+        (autopsy, began.elapsed())
     });
     reaper::kill_tree(child.id().cast_signed());
     reaper::kill_marked(&mark);
@@ -106,6 +110,13 @@ fn watch(lesson: &Lesson, name: &str, call: &str) {
         }
         None => judge(lesson, name, status, &streams),
     }
+}
+
+/// Explains the tree of the test, and what has left it.
+fn autopsy_of_all(leader: i32, mark: &str) -> Autopsy {
+    let others = reaper::marked(mark).into_iter().map(|it| it.pid());
+    let pids: Vec<i32> = std::iter::once(leader).chain(others).collect();
+    explain(&pids)
 }
 
 #[track_caller]

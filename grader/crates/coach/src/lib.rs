@@ -41,6 +41,7 @@ mod reaper;
 pub mod record;
 mod running;
 mod selfname;
+mod still;
 pub mod transcript;
 
 pub use alone::alone;
