@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use authoring::student;
 use predicates::prelude::*;
@@ -18,6 +19,10 @@ fn publish(args: &[&str]) -> assert_cmd::assert::Assert {
         .args(args)
         .assert()
 }
+
+/// Trees that are built in one target folder take turns: cargo tells packages apart by their place
+/// in the tree, so of two at a time each would run what the other has built.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// `cargo` in a student's tree. The target folder is kept from one run of this test to the next.
 fn cargo(tree: &Path, args: &[&str]) -> Output {
@@ -58,6 +63,7 @@ fn texts(tree: &Path) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn a_student_tree_fails_honestly_and_passes_with_the_reference() {
+    let _turn = TURN.lock();
     let tree = tempfile::tempdir().unwrap();
     let tree = tree.path();
     publish(&[tree.to_str().unwrap()])
@@ -123,6 +129,7 @@ fn fields(text: &str) -> Vec<String> {
 /// In one test, because all of it needs the same tree to be built.
 #[test]
 fn the_students_commands_work_in_a_student_tree() {
+    let _turn = TURN.lock();
     let tree = tempfile::tempdir().unwrap();
     let tree = tree.path();
     publish(&[tree.to_str().unwrap()]).success();
