@@ -37,6 +37,8 @@ Example:
     /// Print the book's page of all commands
     #[command(name = "__reference", hide = true)]
     Reference,
+    #[command(flatten)]
+    Student(student::Command),
 }
 
 /// Grade a folder of submissions.

@@ -11,4 +11,5 @@ pub(crate) mod helper;
 pub(crate) mod publish;
 pub(crate) mod reference;
 pub(crate) mod report;
+pub(crate) mod student;
 pub(crate) mod verify;

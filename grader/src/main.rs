@@ -5,13 +5,13 @@ mod commands;
 mod course;
 mod interrupt;
 mod isolation;
-mod show;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Cli, Command};
+use student::show;
 
 fn main() -> ExitCode {
     // The helpers open boxes, which needs a process with one thread: before anything else.
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Doctor => commands::doctor::run(),
         Command::Reference => commands::reference::run(),
+        Command::Student(command) => return commands::student::run(&command),
     };
     done.unwrap_or_else(|error| {
         show::error(&error);

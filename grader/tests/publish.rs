@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use authoring::student;
 use predicates::prelude::*;
@@ -19,10 +20,19 @@ fn publish(args: &[&str]) -> assert_cmd::assert::Assert {
         .assert()
 }
 
+/// Trees that are built in one target folder take turns: cargo tells packages apart by their place
+/// in the tree, so of two at a time each would run what the other has built.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// `cargo` in a student's tree. The target folder is kept from one run of this test to the next.
 fn cargo(tree: &Path, args: &[&str]) -> Output {
+    cargo_with(tree, args, &[])
+}
+
+fn cargo_with(tree: &Path, args: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO"))
         .args(args)
+        .envs(variables.iter().copied())
         .current_dir(tree)
         .env("CARGO_TARGET_DIR", root().join("target/student-tree"))
         .env_remove("CARGO_MANIFEST_DIR")
@@ -53,6 +63,7 @@ fn texts(tree: &Path) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn a_student_tree_fails_honestly_and_passes_with_the_reference() {
+    let _turn = TURN.lock();
     let tree = tempfile::tempdir().unwrap();
     let tree = tree.path();
     publish(&[tree.to_str().unwrap()])
@@ -77,6 +88,126 @@ fn a_student_tree_fails_honestly_and_passes_with_the_reference() {
         "{}",
         String::from_utf8_lossy(&green.stdout)
     );
+}
+
+/// Writes the reference solution of pipes into a student's tree, with `from` replaced by `to`.
+fn hand_in_pipes(tree: &Path, from: &str, to: &str) {
+    let lab = authoring::lab::discover(root()).unwrap().remove(0);
+    let reference = student::complete(&lab, &lab.sources(root()).unwrap()).unwrap();
+    let text = &reference["src/lib.rs"];
+    assert!(text.contains(from), "the solution has {from:?}");
+    std::fs::write(
+        tree.join("labs/pipes/src/lib.rs"),
+        text.replacen(from, to, 1),
+    )
+    .unwrap();
+}
+
+fn said(output: &Output) -> String {
+    let text = [output.stdout.clone(), output.stderr.clone()].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The six lines of a message that a student reads.
+fn fields(text: &str) -> Vec<String> {
+    let labels = [
+        "what: ",
+        "expected: ",
+        "got: ",
+        "why: ",
+        "read: ",
+        "again: ",
+    ];
+    let is_field = |line: &&str| {
+        labels
+            .iter()
+            .any(|label| line.trim_start().starts_with(label))
+    };
+    text.lines().filter(is_field).map(str::to_owned).collect()
+}
+
+/// In one test, because all of it needs the same tree to be built.
+#[test]
+fn the_students_commands_work_in_a_student_tree() {
+    let _turn = TURN.lock();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path();
+    publish(&[tree.to_str().unwrap()]).success();
+    let lab = |args: &[&str]| cargo(tree, &[&["lab"], args].concat());
+
+    // Untouched: red, every test not attempted, the next step and the hidden tests told.
+    let stub = lab(&["check", "pipes"]);
+    let text = said(&stub);
+    assert_eq!(stub.status.code(), Some(1), "{text}");
+    for phrase in [
+        "1 of 12 kernel facts learnt",
+        "not yet",
+        "the stub at labs/pipes/src/lib.rs:",
+        "next: part 1, read README part 1",
+        "hidden tests (part 1: ",
+        "box: level ",
+    ] {
+        assert!(text.contains(phrase), "no {phrase:?} in {text}");
+    }
+
+    // The same test by plain cargo and by `check`: the same fields.
+    hand_in_pipes(tree, "from_le_bytes", "from_be_bytes");
+    let test = "read_record_gives_back_records_and_then_none";
+    let checked = said(&lab(&["check", "pipes", "--test", test]));
+    let plain = said(&cargo(tree, &["test", "-p", "pipes", test]));
+    assert_eq!(fields(&checked).len(), 6, "{checked}");
+    assert_eq!(fields(&checked), fields(&plain), "{checked}\n{plain}");
+
+    // A hang explains itself, with no flag and no command but cargo's.
+    hand_in_pipes(
+        tree,
+        "            Ok(0) => break,\n",
+        "            Ok(0) => {}\n",
+    );
+    let test = "cat_copies_its_input";
+    for args in [
+        ["test", "-p", "pipes", test].as_slice(),
+        &["lab", "check", "pipes", "--test", test],
+    ] {
+        let hung = cargo_with(tree, args, &[("COACH_DEADLINE", "3")]);
+        let text = said(&hung);
+        assert!(!hung.status.success(), "{text}");
+        assert!(text.contains("pipes (pid "), "no process is named: {text}");
+    }
+
+    // What does not compile has an exit code of its own, and hints are there all the same.
+    std::fs::write(tree.join("labs/pipes/src/lib.rs"), "fn half(").unwrap();
+    let broken = lab(&["check", "pipes"]);
+    assert_eq!(broken.status.code(), Some(3), "{}", said(&broken));
+    assert!(said(&broken).contains("labs/pipes/src/lib.rs"));
+    for phrase in [
+        "a question: ",
+        "where to read: ",
+        "the shape: ",
+        "all three",
+    ] {
+        let hint = lab(&["hint", "pipes", test]);
+        assert!(hint.status.success(), "{}", said(&hint));
+        assert!(
+            said(&hint).contains(phrase),
+            "no {phrase:?} in {}",
+            said(&hint)
+        );
+    }
+    let taken = std::fs::read_to_string(tree.join(".lab/hints.jsonl")).unwrap();
+    assert_eq!(taken.lines().count(), 3, "each hint is noted once: {taken}");
+    assert_eq!(lab(&["hint", "pipes", "no_such"]).status.code(), Some(2));
+
+    // Solved: green, and for scripts as events.
+    hand_in_pipes(tree, "", "");
+    let green = lab(&["check", "pipes", "--json"]);
+    assert_eq!(green.status.code(), Some(0), "{}", said(&green));
+    let events = String::from_utf8_lossy(&green.stdout).into_owned();
+    let last = events.lines().last().unwrap_or_default();
+    let last: serde_json::Value = serde_json::from_str(last).unwrap();
+    assert_eq!(last["event"], "finished");
+    assert_eq!(last["learnt"], last["facts"]);
+    assert_eq!(lab(&["check", "pipe"]).status.code(), Some(2));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn no_file_is_too_long_to_read() {
 }
 
 /// Which crate may use which: an arrow only ever points down.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("sandbox", &[]),
     ("probe", &[]),
@@ -92,6 +92,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("coach", &["instruments", "model"]),
     ("harness", &["instruments", "model", "probe", "sandbox"]),
     ("pipeline", &["authoring", "model", "report", "sandbox"]),
+    ("student", &["coach", "instruments", "model", "sandbox"]),
     (
         "grader",
         &[
@@ -101,6 +102,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "pipeline",
             "report",
             "sandbox",
+            "student",
         ],
     ),
 ];
@@ -207,6 +209,36 @@ fn every_hidden_test_teaches_and_is_tested_by_a_wrong_solution() {
             );
             assert!(above.insert(id.clone()), "{lab}: two tests are called {id}");
         }
+    }
+}
+
+#[test]
+fn students_are_told_how_many_hidden_tests_there_are_and_not_which() {
+    let course = Course::open(root()).unwrap();
+    for kit in course.kits(&course.labs).unwrap() {
+        let name = &kit.lab.name;
+        let manifest = manifest(&format!("solutions/{name}"));
+        let hidden = &manifest["package"]["metadata"]["lab"]["hidden"];
+        let told: Vec<usize> = hidden["per_part"].clone().try_into().unwrap();
+        let n_parts = kit
+            .rubric
+            .rows
+            .iter()
+            .map(|row| row.part)
+            .max()
+            .unwrap_or(0);
+        let counted: Vec<usize> = (1..=n_parts)
+            .map(|part| {
+                kit.rubric
+                    .rows
+                    .iter()
+                    .filter(|row| row.part == part)
+                    .count()
+            })
+            .collect();
+        assert_eq!(told, counted, "{name}: hidden tests per part");
+        let about: Vec<String> = hidden["about"].clone().try_into().unwrap();
+        assert!(about.len() >= 3, "{name}: {about:?}");
     }
 }
 

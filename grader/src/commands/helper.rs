@@ -14,7 +14,7 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
         pipeline::TRIAL_COMMAND => Some(finish(trial(args.next(), args.next()))),
-        _ => None,
+        _ => student::run_if_asked(),
     }
 }
 

@@ -15,16 +15,21 @@ use fifo_chat::{
 };
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use predicates::prelude::predicate;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fifo-chat");
 
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "fifo-chat",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -32,36 +37,71 @@ const ENSURE: Lesson = lesson(
     1,
     "a FIFO is a file: it is made once, and everybody who knows its name can find it",
     "README part 1, mkfifo(3), `ensure_fifo` in src/lib.rs",
+    [
+        "What does mkfifo(3) answer when the name exists, and when is that fine?",
+        "mkfifo(3) under EEXIST; fs::symlink_metadata and FileTypeExt::is_fifo.",
+        "Make it with mode 600; when it exists already, look without following links and accept a FIFO only.",
+    ],
 );
 const READER: Lesson = lesson(
     2,
     "a blocking open of a FIFO sleeps until the other end is opened; with O_NONBLOCK a reader need not wait",
     "README part 2, fifo(7), open(2) under O_NONBLOCK, `open_reader` in src/lib.rs",
+    [
+        "For whom does open(2) wait here?",
+        "fifo(7), and open(2) under O_NONBLOCK.",
+        "Open for reading with O_NONBLOCK and close-on-exec, and say what the descriptor is if it is no FIFO.",
+    ],
 );
 const WRITER: Lesson = lesson(
     3,
     "a writer that opens with O_NONBLOCK is told ENXIO while nobody reads, so it can give up",
     "README part 3, fifo(7), ENXIO in open(2), `open_writer` in src/lib.rs",
+    [
+        "Which error says that nobody reads yet, and for how long may you ask again?",
+        "open(2) under ENXIO, fifo(7).",
+        "Open with O_NONBLOCK until it works or the deadline has passed, with a short nap between; then switch O_NONBLOCK off.",
+    ],
 );
 const POST: Lesson = lesson(
     4,
     "many writers share one FIFO: only a line sent in one write(2) stays in one piece",
     "README part 4, pipe(7) under PIPE_BUF, `post` in src/lib.rs",
+    [
+        "What can land between two write(2) calls of yours?",
+        "pipe(7) under PIPE_BUF.",
+        "Check nick and text first, build `nick TAB text NEWLINE` in one buffer, refuse more than PIPE_BUF, and write it with one call.",
+    ],
 );
 const LINES: Lesson = lesson(
     5,
     "a FIFO is a stream of bytes: a read may return half a line, or three",
     "README part 5, pipe(7), `Lines` in src/lib.rs",
+    [
+        "Where do you keep the piece that has no newline yet?",
+        "pipe(7): a stream has no message boundaries.",
+        "Append to a buffer, cut off whole lines at each newline, keep the rest for the next push; finish hands out that rest once.",
+    ],
 );
 const DELIVER: Lesson = lesson(
     6,
     "each member has a FIFO of their own: two readers of one FIFO would split the lines",
     "README part 6, pipe(7), `Hub::deliver` in src/lib.rs",
+    [
+        "Who is a member, and from when on?",
+        "README part 6; fifo(7) under ENXIO and EPIPE.",
+        "Add the speaker if new, then write the line to every member's FIFO without blocking, and count those that took it.",
+    ],
 );
 const LOOP: Lesson = lesson(
     7,
     "end of file on a FIFO means that the last writer has left, and that is not for ever",
     "README part 7, poll(2) under POLLHUP, `event_loop` in src/lib.rs",
+    [
+        "What does poll(2) report on a FIFO whose last writer has left, and what when a new one opens it?",
+        "poll(2) under POLLHUP, read(2) returning 0, fifo(7).",
+        "Poll both descriptors; read what is ready; at 0 from the FIFO tell WritersGone once and wait for the next writer without spinning; at 0 from standard input tell StdinEnd once and stop polling it.",
+    ],
 );
 
 /// A FIFO made without the functions under test.
@@ -91,6 +131,12 @@ fn text_in(mut reader: &File) -> String {
     let mut bytes = [0; 4096];
     let n = reader.read(&mut bytes).unwrap_or(0);
     String::from_utf8_lossy(&bytes[..n]).into_owned()
+}
+
+/// Lines as a person reads them.
+fn texts(lines: impl IntoIterator<Item = Vec<u8>>) -> Vec<String> {
+    let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
+    lines.into_iter().map(text).collect()
 }
 
 /// A program in the background, killed at the end of the test.
@@ -197,13 +243,13 @@ fn lines_are_put_together_from_pieces() {
     coach::alone(&LINES, || {
         let mut lines = Lines::default();
         let first = LINES.ok("push", lines.push(b"ann\the"));
-        LINES.equal("lines after half a line", Vec::<Vec<u8>>::new(), first);
+        LINES.equal("lines after half a line", Vec::new(), texts(first));
         let then = LINES.ok("push", lines.push(b"llo\nbob\thi\nann"));
-        let expected = vec![b"ann\thello".to_vec(), b"bob\thi".to_vec()];
+        let expected = vec!["ann\thello".to_string(), "bob\thi".to_string()];
         LINES.equal(
             "lines after the rest, one more line, and a piece",
             expected,
-            then,
+            texts(then),
         );
     });
 }
@@ -213,8 +259,9 @@ fn the_last_line_needs_no_newline() {
     coach::alone(&LINES, || {
         let mut lines = Lines::default();
         LINES.ok("push", lines.push(b"ann\thello\nbob\tbye"));
-        LINES.equal("finish", Some(b"bob\tbye".to_vec()), lines.finish());
-        LINES.equal("finish again", None, lines.finish());
+        let bye = vec!["bob\tbye".to_string()];
+        LINES.equal("finish", bye, texts(lines.finish()));
+        LINES.equal("finish again", Vec::new(), texts(lines.finish()));
     });
 }
 
@@ -355,24 +402,24 @@ fn a_line_said_reaches_a_member_through_the_hub() {
 fn the_program_tells_its_errors_apart_by_exit_code() {
     coach::alone(&WRITER, || {
         let dir = tempfile::tempdir().unwrap();
-        let say = || {
-            let mut command = assert_cmd::Command::new(PROGRAM);
-            command
-                .current_dir(&dir)
-                .args(["say", "--dir", ".", "--deadline", "50"]);
-            command
+        let say = |what: &str, more: &[&str], code: i32, words: &str| {
+            let mut say = Program::new(&WRITER, PROGRAM)
+                .args(["say", "--dir", ".", "--deadline", "50"])
+                .args(more);
+            say.command().current_dir(&dir);
+            let ended = say.run(b"");
+            let said = String::from_utf8_lossy(&ended.stderr);
+            WRITER.check(
+                ended.status.code() == Some(code)
+                    && said.contains(words)
+                    && ended.stdout.is_empty(),
+                what,
+                format!("exit code {code}, and on standard error: {words}"),
+                format!("{}, and: {said}", ended.status),
+            );
         };
-        let named = predicate::str::starts_with("fifo-chat: open ./hub.fifo: ");
-        say()
-            .args(["--nick", "ann", "hello"])
-            .assert()
-            .code(3)
-            .stdout("")
-            .stderr(named);
-        say()
-            .arg("hello")
-            .assert()
-            .code(2)
-            .stderr(predicate::str::contains("--nick is missing"));
+        let named = "fifo-chat: open ./hub.fifo: ";
+        say("say where no hub is", &["--nick", "ann", "hello"], 3, named);
+        say("say without a nick", &["hello"], 2, "--nick is missing");
     });
 }

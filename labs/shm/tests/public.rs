@@ -9,19 +9,24 @@ use std::sync::atomic::Ordering::Release;
 use std::time::Duration;
 
 use coach::{Lesson, Program, alone};
-use predicates::prelude::{PredicateBooleanExt, predicate};
 use shm::layout::READY;
 use shm::{BoundedBuf, Geometry, NamedSem, Ring, Sem, Shm, Via, transfer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shm");
 
 /// A lesson of this lab.
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "shm",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -75,6 +80,11 @@ fn create_makes_an_object_in_dev_shm() {
         1,
         "a shared memory object is a file without a disk, and it is as long as you make it",
         "README part 1, shm_open(3), ftruncate(2), mmap(2), `Shm::create` in src/lib.rs",
+        [
+            "How long is a shared memory object that was just made?",
+            "shm_open(3) with O_CREAT and O_EXCL, ftruncate(2), mmap(2).",
+            "shm_open exclusively, ftruncate to the length, mmap that length with MAP_SHARED; unlink with shm_unlink.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("create");
@@ -99,6 +109,11 @@ fn open_maps_the_same_bytes() {
         1,
         "with MAP_SHARED a store through one mapping is seen through every other",
         "README part 1, mmap(2) MAP_SHARED, `Shm::open` in src/lib.rs",
+        [
+            "Which flag of mmap(2) decides whether others see your stores?",
+            "mmap(2) under MAP_SHARED; fstat(2) for the length.",
+            "shm_open without O_CREAT, wait until the length and the ready word are there, map all of it with MAP_SHARED.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("open");
@@ -122,6 +137,11 @@ fn a_semaphore_counts() {
         2,
         "a semaphore is a number that never goes below zero",
         "README part 2, sem_init(3), sem_post(3), sem_wait(3), `Sem` in src/lib.rs",
+        [
+            "What does sem_trywait(3) return at zero, and is that an error to you?",
+            "sem_wait(3), sem_post(3): RETURN VALUE and ERRORS (EINTR, EAGAIN).",
+            "Each is one call; wait goes on after EINTR, try_wait turns EAGAIN into false.",
+        ],
     );
     alone(&lesson, || {
         let sem = semaphore(&lesson, 2);
@@ -147,6 +167,11 @@ fn wait_timeout_gives_up() {
         2,
         "sem_timedwait(3) takes a point in time on CLOCK_REALTIME, not a span",
         "README part 2, sem_timedwait(3), `Sem::wait_timeout` in src/lib.rs",
+        [
+            "From which moment does the time in abstime count?",
+            "sem_timedwait(3), clock_gettime(2) with CLOCK_REALTIME.",
+            "Now plus the span, once, before the loop; go on after EINTR with the same point in time; ETIMEDOUT is false.",
+        ],
     );
     alone(&lesson, || {
         let sem = semaphore(&lesson, 1);
@@ -163,6 +188,11 @@ fn a_named_semaphore_is_found_by_its_name() {
         3,
         "a named semaphore lives as long as its name, whoever comes and goes",
         "README part 3, sem_open(3), sem_overview(7), `NamedSem` in src/lib.rs",
+        [
+            "Under which file name does the semaphore appear in /dev/shm?",
+            "sem_open(3), sem_unlink(3), sem_overview(7).",
+            "sem_open with O_CREAT, mode and value for open, without O_CREAT for existing; Drop closes and does not unlink.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("named");
@@ -197,6 +227,11 @@ fn items_come_out_in_the_order_they_went_in() {
         4,
         "`empty` counts what producers may take, `full` what consumers may take",
         "README part 4, sem_overview(7), `BoundedBuf::push` and `pop` in src/lib.rs",
+        [
+            "Which of the two semaphores does a producer wait for, and which one does it post?",
+            "sem_overview(7); the classic bounded buffer.",
+            "push: wait empty, lock, copy length and bytes in, advance, unlock, post full. pop: the same with full and empty swapped.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("order");
@@ -228,6 +263,11 @@ fn a_closed_buffer_is_emptied_and_then_ends() {
         4,
         "shared memory has no end-of-file of its own: close makes one",
         "README part 4, `BoundedBuf::close` in src/lib.rs",
+        [
+            "Who wakes a consumer that sleeps when no item will ever come?",
+            "README part 4: what close has to change and whom to wake.",
+            "Set the closed flag under the lock, then post both sides; a woken pop that finds it closed and empty returns None and wakes the next.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("close");
@@ -254,6 +294,11 @@ fn a_transfer_is_paid_per_byte_or_not() {
         5,
         "a pipe copies every byte into the kernel and out again; shared memory copies none",
         "README part 5, pipe(2), fork(2), `transfer` in src/lib.rs",
+        [
+            "Which bytes does the kernel count in wchar?",
+            "proc_pid_io(5): rchar and wchar; fork(2), pipe(2).",
+            "Fork a child that writes all bytes by the way asked for; the parent reads and compares the child's counters before and after.",
+        ],
     );
     alone(&lesson, || {
         let bytes = 1 << 20;
@@ -285,6 +330,11 @@ fn a_ring_takes_as_many_as_it_has_slots() {
         6,
         "counters that only grow tell full (N apart) from empty (equal) without a lost slot",
         "README part 6, `Ring` in src/lib.rs and src/ring.rs",
+        [
+            "How do you tell a full ring from an empty one when both have head and tail in the same slot?",
+            "std::sync::atomic: Acquire and Release; wrapping_sub.",
+            "Two counters that only grow: full when they are N apart, empty when equal, the slot is the counter modulo N.",
+        ],
     );
     alone(&lesson, || {
         let ring = Ring::<4>::starting_at(0);
@@ -304,6 +354,11 @@ fn two_processes_move_a_hundred_items() {
         4,
         "processes that share memory need no common parent, only a common name",
         "README part 4, `BoundedBuf` in src/lib.rs",
+        [
+            "Which names do the four programs agree on?",
+            "README part 4 and its checkpoint.",
+            "Nothing new to write: create, push, close and pop must work from processes that come one after the other.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("program");
@@ -351,6 +406,11 @@ fn bench_prints_a_row_for_each_way() {
         5,
         "what moves the bytes shows in the kernel's own counters",
         "README part 5, proc(5) /proc/PID/io, `transfer` in src/lib.rs",
+        [
+            "What do you see in /proc/self/io before and after a write of 1 MiB?",
+            "proc_pid_io(5).",
+            "Nothing new to write: transfer has to return what the counters say for both ways.",
+        ],
     );
     alone(&lesson, || {
         let out = Program::new(&lesson, PROGRAM)
@@ -380,6 +440,11 @@ fn errors_have_exit_codes() {
         4,
         "who runs a program in a script sees its exit code, not its words",
         "README part 4, `BoundedBuf::create` and `Shm::open` in src/lib.rs",
+        [
+            "Which io::ErrorKind makes src/main.rs exit with 5, and which with 3?",
+            "shm_open(3) under EEXIST and ENOENT; src/main.rs.",
+            "create must fail where the name exists; open must give up at its deadline with TimedOut.",
+        ],
     );
     alone(&lesson, || {
         let name = Name::new("errors");
@@ -387,9 +452,22 @@ fn errors_have_exit_codes() {
         // Never made ready: a creator that was killed half-way.
         lesson.ok("Shm::create", Shm::create(&name.0, len));
         let run = |args: &[&str], code: i32, words: &str| {
-            let out = assert_cmd::Command::new(PROGRAM).args(args).assert();
-            let stderr = predicate::str::starts_with("shm: ").and(predicate::str::contains(words));
-            out.code(code).stdout("").stderr(stderr);
+            let out = Program::new(&lesson, PROGRAM).args(args).run(b"");
+            let said = String::from_utf8_lossy(&out.stderr);
+            lesson.check(
+                out.status.code() == Some(code)
+                    && said.starts_with("shm: ")
+                    && said.contains(words),
+                &format!("`shm {}`", args.join(" ")),
+                format!("exit code {code}, and on standard error: shm: ...{words}..."),
+                format!("{}, and: {said}", out.status),
+            );
+            lesson.check(
+                out.stdout.is_empty(),
+                "its standard output",
+                "nothing",
+                "something",
+            );
         };
         run(&["create", "--name", &name.0], 5, "create");
         run(

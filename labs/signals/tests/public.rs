@@ -17,7 +17,6 @@ use libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, gettid};
-use predicates::str::contains;
 use signals::{
     Event, SelfPipe, Table, block, count, counted, install, reap, sleep_fully, spawn_child,
     wait_flag,
@@ -26,12 +25,18 @@ use signals::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signals");
 
 /// What all lessons of this lab share.
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "signals",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -51,6 +56,11 @@ const INSTALL: Lesson = lesson(
     1,
     "a disposition belongs to the process: from sigaction(2) on, the handler runs for each delivery",
     "README part 1, sigaction(2), `install` in src/lib.rs",
+    [
+        "Which fields does the kernel read when you install a handler, and what does it give back?",
+        "sigaction(2): sa_handler, sa_flags, and the third argument.",
+        "Fill a zeroed libc::sigaction, set SA_RESTART if it is asked for, and return the old one that the call filled in.",
+    ],
 );
 
 #[test]
@@ -76,6 +86,11 @@ const COUNT: Lesson = lesson(
     2,
     "a handler may only do what is safe at any moment, and an atomic addition is",
     "README part 2, signal-safety(7), `count` and `counted` in src/lib.rs",
+    [
+        "What may a handler touch while the code it interrupted holds a lock or is in malloc?",
+        "signal-safety(7), and std::sync::atomic.",
+        "A static array of atomics, one for each signal number; the handler adds 1 to its own, and nothing else.",
+    ],
 );
 
 #[test]
@@ -97,6 +112,11 @@ const BLOCK: Lesson = lesson(
     3,
     "a blocked signal stays pending and is delivered when the mask lets it through",
     "README part 3, sigprocmask(2), `block` and `MaskGuard` in src/lib.rs",
+    [
+        "Where does a signal wait while it is blocked, and what must the guard remember?",
+        "sigprocmask(2) and signal(7) under Signal mask; SigSet::thread_swap_mask in nix.",
+        "Block and keep the old mask in the guard; its Drop sets exactly that old mask again.",
+    ],
 );
 
 #[test]
@@ -124,6 +144,11 @@ const WAIT_FLAG: Lesson = lesson(
     4,
     "checking the flag and going to sleep must be one step, or the wake-up is lost between them",
     "README part 4, sigsuspend(2), `wait_flag` in src/lib.rs",
+    [
+        "What happens when the signal arrives after you looked at the flag and before you sleep?",
+        "sigsuspend(2): which mask holds during the call, and which one after it.",
+        "Block the signal, loop while the flag is not set around sigsuspend with a mask without it, put the old mask back.",
+    ],
 );
 
 #[test]
@@ -169,6 +194,11 @@ const SLEEP: Lesson = lesson(
     5,
     "a sleep that nobody interrupts lasts its whole time",
     "README part 5, clock_nanosleep(2), `sleep_fully` in src/lib.rs",
+    [
+        "What does the kernel tell you about the time that is left when a signal ends a sleep?",
+        "clock_nanosleep(2) under TIMER_ABSTIME.",
+        "Compute the point in time at which to end, and sleep until then again after every EINTR, counting them.",
+    ],
 );
 
 #[test]
@@ -192,6 +222,11 @@ const SELF_PIPE: Lesson = lesson(
     6,
     "pending signals are a set: each is reported once, however often it came",
     "README part 6, pipe(7), signal(7), `SelfPipe` in src/lib.rs",
+    [
+        "What is in the pipe after the same signal came twice, and how many events do you report?",
+        "pipe(7), signal(7), and pipe2(2) with O_NONBLOCK and O_CLOEXEC.",
+        "The handler marks the signal and writes one byte; drain empties the pipe first, then takes the marks, each once, in the order asked for.",
+    ],
 );
 
 #[test]
@@ -231,6 +266,11 @@ const REAP: Lesson = lesson(
     7,
     "a child that ended stays a zombie until its parent has read its status",
     "README part 7, waitpid(2), `reap` in src/lib.rs",
+    [
+        "How many children may have ended behind one SIGCHLD?",
+        "waitpid(2) under WNOHANG, and the error ECHILD.",
+        "Loop waitpid(-1, WNOHANG): call back for each one, leave at 0 and at ECHILD with the count.",
+    ],
 );
 
 #[test]
@@ -265,6 +305,11 @@ const SPAWN: Lesson = lesson(
     8,
     "the parent must know its child before it can hear of the child's end",
     "README part 8, fork(2), execve(2), `spawn_child` in src/lib.rs",
+    [
+        "What if the child has ended before fork has returned in the parent?",
+        "fork(2), execve(2), and sigprocmask(2) around them.",
+        "Block SIGCHLD, fork, put the pid into the table, then put the mask back; in the child put it back before exec.",
+    ],
 );
 
 #[test]
@@ -287,6 +332,11 @@ const SHUTDOWN: Lesson = lesson(
     9,
     "whoever is asked to end by a signal ends its children first, and then dies by that signal",
     "README parts 9 and 10, signal(7), `shutdown` and `die_by` in src/lib.rs",
+    [
+        "What does a parent shell see of a program that exits with a number after SIGTERM?",
+        "signal(7), kill(2), and waitpid(2): WIFSIGNALED.",
+        "Pass the signal on to the children, reap them all, set the default disposition, unblock, and raise it at yourself.",
+    ],
 );
 
 #[test]
@@ -310,21 +360,37 @@ const PROGRAM_LESSON: Lesson = lesson(
     5,
     "a program prints data, says what went wrong on standard error, and exits with 2 if misused",
     "README part 5, `sleep_fully` in src/lib.rs; `main.rs` is given",
+    [
+        "What does `signals nap soon; echo $?` show?",
+        "src/main.rs, which is given, and README part 5.",
+        "sleep_fully must return the number of interruptions; the rest of this test is green from the start.",
+    ],
 );
 
 #[test]
 fn the_program_naps_and_explains_its_usage() {
     coach::alone(&PROGRAM_LESSON, || {
-        assert_cmd::Command::new(PROGRAM)
-            .args(["nap", "1"])
-            .assert()
-            .success()
-            .stdout(contains("interrupted 0"));
-        assert_cmd::Command::new(PROGRAM)
-            .args(["nap", "soon"])
-            .assert()
-            .code(2)
-            .stderr(contains("signals: nap needs a number"));
+        let run = |time: &str| {
+            Program::new(&PROGRAM_LESSON, PROGRAM)
+                .args(["nap", time])
+                .run(b"")
+        };
+        let napped = run("1");
+        let said = String::from_utf8_lossy(&napped.stdout);
+        PROGRAM_LESSON.check(
+            napped.status.success() && said.contains("interrupted 0"),
+            "`signals nap 1`",
+            "exit code 0, and the line: interrupted 0",
+            format!("{}, and: {said}", napped.status),
+        );
+        let refused = run("soon");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        PROGRAM_LESSON.check(
+            refused.status.code() == Some(2) && said.contains("signals: nap needs a number"),
+            "`signals nap soon`",
+            "exit code 2, and the line: signals: nap needs a number",
+            format!("{}, and: {said}", refused.status),
+        );
     });
 }
 

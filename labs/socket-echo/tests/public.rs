@@ -11,10 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
 
-use assert_cmd::Command;
 use coach::{Lesson, Program, Running, alone};
 use libc::SIGTERM;
-use predicates::str::starts_with;
 use socket_echo::{
     Limits, Totals, accept_conn, client, echo_conn, listen_tcp, listen_unix, send_all, serve,
     udp_echo,
@@ -22,12 +20,18 @@ use socket_echo::{
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_socket-echo");
 
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "socket-echo",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -35,41 +39,81 @@ const LISTEN_TCP: Lesson = lesson(
     1,
     "bind gives a socket its address, and only listen makes the kernel finish connections for it",
     "README part 1, tcp(7), listen(2), `listen_tcp` in src/lib.rs",
+    [
+        "At which call does a client's connect(2) begin to succeed?",
+        "socket(2), bind(2), listen(2), and SO_REUSEADDR in socket(7).",
+        "socket with SOCK_CLOEXEC, SO_REUSEADDR, bind, listen with the backlog, each error passed on.",
+    ],
 );
 const LISTEN_UNIX: Lesson = lesson(
     2,
     "a Unix socket's name is a file of its own: closing the socket does not remove it",
     "README part 2, unix(7), unlink(2), `listen_unix` in src/lib.rs",
+    [
+        "What is left in the folder when a server has closed its socket?",
+        "unix(7) under Pathname sockets, unlink(2).",
+        "bind and listen, and a guard that owns descriptor and path; its Drop removes the path.",
+    ],
 );
 const ACCEPT: Lesson = lesson(
     3,
     "each accepted client is a new descriptor, and the listener goes on listening",
     "README part 3, accept(2), `accept_conn` in src/lib.rs",
+    [
+        "Which descriptor do you read from, the listener's or the one accept(2) returned?",
+        "accept(2): accept4, and the errors that mean `try again`.",
+        "accept4 with SOCK_CLOEXEC in a loop: the new descriptor is Some, nobody waiting is None, and after a client that went away ask for the next one.",
+    ],
 );
 const SEND: Lesson = lesson(
     4,
     "a stream takes as many bytes as it has room for, so one send may be a partial one",
     "README part 4, send(2), `send_all` in src/lib.rs",
+    [
+        "How many of your bytes did send(2) take?",
+        "send(2) under RETURN VALUE, EINTR and MSG_NOSIGNAL.",
+        "A loop over what is left with MSG_NOSIGNAL; go on after EINTR, return other errors.",
+    ],
 );
 const ECHO: Lesson = lesson(
     5,
     "each direction of a connection ends by itself: the client's end of input is no end of ours",
     "README part 5, shutdown(2), `echo_conn` in src/lib.rs",
+    [
+        "What has your peer asked for when you read 0 bytes, and what may it still want?",
+        "shutdown(2) with SHUT_WR, recv(2) returning 0.",
+        "Read and send back until 0, then shut down the writing direction, and return the number of bytes.",
+    ],
 );
 const SERVE: Lesson = lesson(
     6,
     "a server waits for all its clients at once, never for one of them",
     "README part 6, poll(2), `serve` in src/lib.rs",
+    [
+        "Which call of yours waits for one client while another one has something to say?",
+        "poll(2), and O_NONBLOCK in fcntl(2).",
+        "One poll over stop, listener and all clients; per client a buffer and what is still to be sent, closed after its end of input is answered.",
+    ],
 );
 const UDP: Lesson = lesson(
     7,
     "datagrams keep their bounds and carry the sender's address: one in is one out",
     "README part 7, udp(7), recvmsg(2), `udp_echo` in src/lib.rs",
+    [
+        "Where do you send the answer to, and how long is it?",
+        "udp(7), recvfrom(2), sendto(2).",
+        "Poll socket and stop; receive with the sender's address into 65,536 bytes, send exactly those back to it, count both.",
+    ],
 );
 const CLIENT: Lesson = lesson(
     8,
     "both directions of a connection flow at the same time and end one after the other",
     "README part 8, shutdown(2), `client` in src/lib.rs",
+    [
+        "What happens when you send everything before you read, and the server's buffer fills?",
+        "shutdown(2), poll(2), or a thread for one of the directions.",
+        "Send in one direction and read in the other at the same time; SHUT_WR after the input's end, done at the server's end.",
+    ],
 );
 
 /// Any free port.
@@ -198,7 +242,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
         let server = UdpSocket::bind(ANY_PORT).expect("a server socket");
         let address = server.local_addr().expect("its address");
         let (stop, mut stopper) = UnixStream::pair().expect("a socket pair");
-        let peer = thread::spawn(move || -> io::Result<Vec<Vec<u8>>> {
+        let peer = thread::spawn(move || -> io::Result<Vec<String>> {
             let socket = UdpSocket::bind(ANY_PORT)?;
             socket.connect(address)?;
             let mut answers = Vec::new();
@@ -206,7 +250,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
                 socket.send(datagram.as_bytes())?;
                 let mut buffer = [0; 100];
                 let n = socket.recv(&mut buffer)?;
-                answers.push(buffer[..n].to_vec());
+                answers.push(text(&buffer[..n]));
             }
             stopper.write_all(b".")?;
             Ok(answers)
@@ -218,7 +262,7 @@ fn udp_echo_answers_each_datagram_with_the_same() {
         let answers = UDP.ok("talk to the server", peer.join().expect("the peer ends"));
         UDP.equal(
             "the answers",
-            vec![b"hello".to_vec(), b"world".to_vec()],
+            vec!["hello".to_string(), "world".to_string()],
             answers,
         );
         UDP.equal(
@@ -244,7 +288,7 @@ fn client_writes_what_comes_back() {
         let done = client(ours.into(), &mut &b"hello"[..], &mut output);
         CLIENT.ok("talk to an echo server", done);
         CLIENT.ok("serve the client", server.join().expect("the server ends"));
-        CLIENT.equal("what came back", b"hello".to_vec(), output);
+        CLIENT.equal("what came back", "hello", &text(&output));
     });
 }
 
@@ -275,11 +319,7 @@ fn the_programs_client_talks_to_the_programs_server() {
         let mut server = server.start();
         let connect = Program::new(&CLIENT, PROGRAM).args(["connect", &address(&mut server)]);
         let client = connect.run(b"hello");
-        CLIENT.equal(
-            "standard output of connect",
-            b"hello".to_vec(),
-            client.stdout,
-        );
+        CLIENT.equal("standard output of connect", "hello", &text(&client.stdout));
         CLIENT.equal("exit code of connect", Some(0), client.status.code());
         server.signal(SIGTERM);
         SERVE.equal(
@@ -295,12 +335,23 @@ fn a_second_server_on_a_taken_port_exits_5() {
     alone(&LISTEN_TCP, || {
         let taken = TcpListener::bind(ANY_PORT).expect("a listener");
         let address = taken.local_addr().expect("its address").to_string();
-        let mut second = Command::new(PROGRAM);
-        let second = second.args(["serve", "--tcp", &address]).assert();
-        second
-            .code(5)
-            .stderr(starts_with(format!("socket-echo: listen {address}: ")));
+        let second = Program::new(&LISTEN_TCP, PROGRAM)
+            .args(["serve", "--tcp", &address])
+            .run(b"");
+        let said = text(&second.stderr);
+        let words = format!("socket-echo: listen {address}: ");
+        LISTEN_TCP.check(
+            second.status.code() == Some(5) && said.starts_with(&words),
+            "`socket-echo serve` on a port that is taken",
+            format!("exit code 5, and on standard error: {words}..."),
+            format!("{}, and: {said}", second.status),
+        );
     });
+}
+
+/// Bytes as a person reads them.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Where a server that has just been started says that it listens.
@@ -312,7 +363,11 @@ fn address(server: &mut Running) -> String {
     address.to_owned()
 }
 
-/// A path that no other test uses. `/tmp` and not the build folder: a socket's path is short.
+/// A path that no other test uses. Not in the build folder: a socket's path is short.
 fn new_path() -> String {
-    format!("/tmp/socket-echo-public-{}", std::process::id())
+    let name = format!("socket-echo-public-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    path.into_os_string()
+        .into_string()
+        .expect("the temporary folder has a plain name")
 }

@@ -12,17 +12,22 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use pipes_solution::{
     make_pipe, read_full, read_record, run_pipeline, spawn_stage, write_all, write_record,
 };
-use predicates::prelude::{PredicateBooleanExt, predicate};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pipes-solution");
 
 /// A lesson of this lab.
-const fn lesson(part: u8, why: &'static str, read: &'static str) -> Lesson {
+const fn lesson(
+    part: u8,
+    why: &'static str,
+    read: &'static str,
+    hints: [&'static str; 3],
+) -> Lesson {
     Lesson {
         lab: "pipes-solution",
         part,
         why,
         read,
+        hints,
     }
 }
 
@@ -32,6 +37,11 @@ fn argv(words: &[&str]) -> Vec<CString> {
         .iter()
         .map(|word| CString::new(*word).expect("a word without a NUL"))
         .collect()
+}
+
+/// Bytes as a person reads them.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// All that comes out of a pipe until its last write end is closed.
@@ -50,6 +60,11 @@ fn make_pipe_connects_a_read_end_and_a_write_end() {
         1,
         "descriptors are references: what is written to one end comes out of the other",
         "README part 1, pipe(2), `make_pipe` in src/lib.rs",
+        [
+            "Which of the two descriptors that pipe(2) fills in is for reading?",
+            "pipe(2) under DESCRIPTION, and its flags; nix::unistd::pipe2.",
+            "One call of pipe2 with the flag that closes both ends on exec, and both ends returned in its order.",
+        ],
     );
     alone(&lesson, || {
         let (reader, writer) = lesson.ok("make_pipe()", make_pipe());
@@ -62,11 +77,7 @@ fn make_pipe_connects_a_read_end_and_a_write_end() {
         let mut buf = [0; 16];
         let got = nix::unistd::read(&reader, &mut buf).map_err(Into::into);
         let got = lesson.ok("read(2) from the first end", got);
-        lesson.equal(
-            "read(2) from the first end",
-            b"hello".as_slice(),
-            &buf[..got],
-        );
+        lesson.equal("read(2) from the first end", "hello", &text(&buf[..got]));
     });
 }
 
@@ -76,6 +87,11 @@ fn write_all_writes_the_whole_buffer() {
         2,
         "write(2) may take only a part of the buffer; the rest is yours to write",
         "README part 2, write(2) RETURN VALUE, `write_all` in src/lib.rs",
+        [
+            "How many of your bytes has write(2) taken, and what becomes of the rest?",
+            "write(2) under RETURN VALUE and ERRORS (EINTR).",
+            "A loop over the bytes that are left: advance by what was taken, go on after EINTR, return every other error.",
+        ],
     );
     alone(&lesson, || {
         let (reader, writer) = lesson.ok("pipe(2)", pipe());
@@ -98,6 +114,11 @@ fn read_full_reads_until_the_buffer_is_full_or_the_file_ends() {
         3,
         "a pipe is a stream of bytes: only read(2) = 0 means that it has ended",
         "README part 3, read(2) RETURN VALUE, pipe(7), `read_full` in src/lib.rs",
+        [
+            "Which return value of read(2) says that no byte will ever come again?",
+            "read(2) under RETURN VALUE, pipe(7) under I/O on pipes and FIFOs.",
+            "A loop that reads into what is left of the buffer and leaves when it is full or read(2) gave 0.",
+        ],
     );
     alone(&lesson, || {
         let (reader, mut writer) = lesson.ok("pipe(2)", pipe());
@@ -105,12 +126,12 @@ fn read_full_reads_until_the_buffer_is_full_or_the_file_ends() {
         drop(writer);
         let mut buf = [0; 6];
         let first = lesson.ok("read_full of 6 bytes", read_full(reader.as_fd(), &mut buf));
-        lesson.equal("the first 6 bytes of 10", (6, b"012345"), (first, &buf));
+        lesson.equal("the first 6 bytes of 10", "012345", &text(&buf[..first]));
         let second = lesson.ok("read_full of 6 bytes", read_full(reader.as_fd(), &mut buf));
         lesson.equal(
             "the last 4 bytes of 10, then the end of the file",
-            (4, b"6789".as_slice()),
-            (second, &buf[..second]),
+            "6789",
+            &text(&buf[..second]),
         );
     });
 }
@@ -121,6 +142,11 @@ fn write_record_puts_the_length_before_the_bytes() {
         4,
         "a pipe keeps no boundaries between writes, so each record has to say how long it is",
         "README part 4, pipe(7) PIPE_BUF, `write_record` in src/lib.rs",
+        [
+            "How does a reader know where your record ends and the next one begins?",
+            "pipe(7) under PIPE_BUF: when a write is not mixed with another one.",
+            "Header and bytes in one buffer, and that buffer in one call: u32::to_le_bytes, then the record.",
+        ],
     );
     alone(&lesson, || {
         let (reader, writer) = lesson.ok("pipe(2)", pipe());
@@ -143,6 +169,11 @@ fn read_record_gives_back_records_and_then_none() {
         5,
         "the end of the file is clean only where a record could have begun",
         "README part 5, `read_record` in src/lib.rs",
+        [
+            "What may read_full have returned when the writer left between two records, and what in the middle of one?",
+            "The contract of your own read_full; read(2) under RETURN VALUE.",
+            "Read four bytes: none is the end, fewer is an error. Then exactly as many as they say, or an error.",
+        ],
     );
     alone(&lesson, || {
         let (reader, mut writer) = lesson.ok("pipe(2)", pipe());
@@ -153,7 +184,7 @@ fn read_record_gives_back_records_and_then_none() {
         for record in ["one", "three"] {
             let got = lesson.ok("read_record", read_record(reader.as_fd(), &mut buf));
             lesson.equal("the length of the record", Some(record.len()), got);
-            lesson.equal("the record", record.as_bytes(), &buf);
+            lesson.equal("the record", record, &text(&buf));
         }
         let got = lesson.ok(
             "read_record at the end",
@@ -169,6 +200,11 @@ fn spawn_stage_runs_a_program_between_two_pipes() {
         6,
         "fork makes a second process, dup2 gives it our pipes as 0 and 1, exec keeps them open",
         "README part 6, fork(2), dup2(2), execvp(3), `spawn_stage` in src/lib.rs",
+        [
+            "Which descriptors does the new program expect to find at 0 and 1, and who puts them there?",
+            "fork(2), dup2(2) and execvp(3); signal-safety(7) for what may be called between fork and exec.",
+            "In the child: dup2 both ends to 0 and 1, exec, and _exit with 127 if exec came back. In the parent: close both and return the pid.",
+        ],
     );
     alone(&lesson, || {
         let (stdin, mut input) = lesson.ok("pipe(2)", pipe());
@@ -197,6 +233,11 @@ fn run_pipeline_connects_the_stages_and_waits_for_all() {
         7,
         "every stage has an end of its own, and every child has to be waited for",
         "README part 7, waitpid(2), `run_pipeline` in src/lib.rs",
+        [
+            "Which ends of which pipes does each stage need, and which ones does the parent still need?",
+            "waitpid(2), and what dropping an OwnedFd does.",
+            "One pipe between each two stages, handed on and not kept; after the last stage is started, wait for every pid in order.",
+        ],
     );
     alone(&lesson, || {
         let (stdin, mut input) = lesson.ok("pipe(2)", pipe());
@@ -233,6 +274,11 @@ fn the_end_of_the_file_travels_through_the_pipeline() {
         "a reader sees the end of the file when the last write end is closed; a forgotten copy \
          in any process keeps everybody waiting",
         "README part 7 and `Common traps`, pipe(7), `run_pipeline` in src/lib.rs",
+        [
+            "Which processes hold a write end of the pipe that the waiting stage reads?",
+            "pipe(7) under I/O on pipes and FIFOs; the autopsy names the holder.",
+            "Move each end into the stage that uses it, so that it is closed in the parent before the next fork.",
+        ],
     );
     alone(&lesson, || {
         let (stdin, mut input) = lesson.ok("pipe(2)", pipe());
@@ -256,6 +302,11 @@ fn what_produce_writes_consume_counts() {
         5,
         "two programs that agree on a record format need nothing else to talk",
         "README checkpoint, `write_record` and `read_record` in src/lib.rs",
+        [
+            "Which bytes does `pipes produce --id 7 --count 3 | xxd` show?",
+            "README parts 4 and 5, and its checkpoint.",
+            "Nothing new to write: length and bytes in write_record, the same order and width in read_record.",
+        ],
     );
     alone(&lesson, || {
         let produced = Program::new(&lesson, PROGRAM)
@@ -285,6 +336,11 @@ fn cat_copies_its_input() {
         3,
         "copying is a loop of read_full and write_all that ends at the end of the file",
         "README part 3, `read_full` and `write_all` in src/lib.rs",
+        [
+            "What does `cat` do with a buffer that was filled only in part?",
+            "read(2) and write(2) under RETURN VALUE.",
+            "Nothing new to write: read_full must return the short last piece and then 0.",
+        ],
     );
     alone(&lesson, || {
         let copied = Program::new(&lesson, PROGRAM)
@@ -305,6 +361,11 @@ fn pipe_says_how_the_stages_ended() {
         7,
         "every stage has a status of its own, not only the last one",
         "README part 7, waitpid(2), `run_pipeline` in src/lib.rs",
+        [
+            "What happened to the status of the first stage?",
+            "waitpid(2) under RETURN VALUE; WaitStatus in nix.",
+            "Keep every pid, wait for each one by its own number, and return the statuses in the order of the stages.",
+        ],
     );
     alone(&lesson, || {
         let ended = Program::new(&lesson, PROGRAM)
@@ -326,16 +387,24 @@ fn a_wrong_command_line_is_answered_with_the_usage() {
         1,
         "a program that was called wrongly says how to call it, with an exit code of its own",
         "src/main.rs, which is given: this test is green from the start",
+        [
+            "What does the program print when you give it a letter for a number?",
+            "src/main.rs, function by function.",
+            "This test is green from the start: put src/main.rs back as it was given.",
+        ],
     );
     alone(&lesson, || {
-        assert_cmd::Command::new(PROGRAM)
+        let refused = Program::new(&lesson, PROGRAM)
             .args(["produce", "--id", "many"])
-            .assert()
-            .code(2)
-            .stdout("")
-            .stderr(
-                predicate::str::starts_with("usage: pipes")
-                    .and(predicate::str::contains("consume")),
-            );
+            .run(b"");
+        let said = text(&refused.stderr);
+        lesson.check(
+            said.starts_with("usage: pipes") && said.contains("consume"),
+            "standard error of `pipes produce --id many`",
+            "the usage of all commands",
+            said,
+        );
+        lesson.equal("its exit code", Some(2), refused.status.code());
+        lesson.equal("its standard output", "", &text(&refused.stdout));
     });
 }

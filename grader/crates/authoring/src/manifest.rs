@@ -71,6 +71,14 @@ impl Manifest {
         found
     }
 
+    /// The text without integration tests and benchmarks, whose files are not published.
+    pub(crate) fn without_tests(mut self) -> String {
+        for section in ["test", "bench"] {
+            self.0.remove(section);
+        }
+        self.0.to_string()
+    }
+
     /// The text of a lab's manifest for students: package and programs named after the lab.
     pub(crate) fn for_students(mut self, lab: &str) -> String {
         if let Some(package) = self.0.get_mut("package").and_then(Item::as_table_like_mut) {

@@ -13,7 +13,7 @@ use crate::generate::{self, GenerateError};
 use crate::lab::{self, Lab, LabError};
 use crate::leaks::{self, Finding, LeakError};
 use crate::lockfile;
-use crate::manifest::ManifestError;
+use crate::manifest::{Manifest, ManifestError};
 use crate::published::{self, Folder};
 use crate::student::{self, StudentError};
 use crate::tree::{self, Tree, TreeError};
@@ -34,9 +34,9 @@ pub enum PublishError {
     /// The root manifest, or that of a crate that students need, is not in order.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// `Cargo.lock` is not TOML.
+    /// `Cargo.lock` or the manifest of a crate that students need is not TOML.
     #[error(transparent)]
-    Lockfile(#[from] ManifestError),
+    Manifest(#[from] ManifestError),
     /// The disk refused.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -86,6 +86,16 @@ const COPIED: [&str; 6] = [
     "rust-toolchain.toml",
     "rustfmt.toml",
 ];
+
+/// The crate that holds the students' commands, where a course has one.
+const COMMANDS: &str = "student";
+
+/// Where cargo looks for aliases.
+const CONFIG: &str = ".cargo/config.toml";
+
+/// `cargo lab` in a student's tree.
+const ALIAS: &str = "[alias]\n# `cargo lab check`, `cargo lab watch`, `cargo lab hint`.\nlab = \"run \
+                     --package student --\"\n";
 
 /// Everything that publishing reads.
 const READ: [&str; 6] = [
@@ -166,14 +176,21 @@ pub fn compose(repo: &Tree, solutions: &[String]) -> Result<Tree, PublishError> 
     }
 
     let workspace = Workspace::of(repo)?;
-    let folders: Vec<_> = labs.iter().map(|lab| lab.dir.as_str()).collect();
-    let needs = workspace.needs(repo, &folders)?;
+    let mut folders: Vec<_> = labs.iter().map(|lab| lab.dir.as_str()).collect();
+    let commands = workspace.folder_of(COMMANDS).map(str::to_owned);
+    folders.extend(commands.as_deref());
+    let mut needs = workspace.needs(repo, &folders)?;
+    if let Some(folder) = &commands {
+        needs.dependencies.insert(COMMANDS.to_owned());
+        needs.crates.insert(COMMANDS.to_owned(), folder.clone());
+        out.insert(CONFIG.to_owned(), ALIAS.as_bytes().to_vec());
+    }
     let mut members = vec!["labs/*".to_owned()];
     if !solutions.is_empty() {
         members.push("solutions/*".to_owned());
     }
     for (name, folder) in &needs.crates {
-        copy_crate(repo, folder, &mut out);
+        copy_crate(repo, folder, &mut out)?;
         packages.push(name.clone());
         members.push(folder.clone());
     }
@@ -204,13 +221,17 @@ pub fn compose(repo: &Tree, solutions: &[String]) -> Result<Tree, PublishError> 
 }
 
 /// A crate without its own integration tests, which are for those who change it.
-fn copy_crate(repo: &Tree, folder: &str, out: &mut Tree) {
+fn copy_crate(repo: &Tree, folder: &str, out: &mut Tree) -> Result<(), PublishError> {
     let tests = format!("{folder}/tests/");
     for (path, bytes) in tree::under(repo, folder) {
         if !path.starts_with(&tests) {
             out.insert(path.to_owned(), bytes.clone());
         }
     }
+    let path = format!("{folder}/Cargo.toml");
+    let manifest = Manifest::parse(&path, tree::text(repo, &path)?)?.without_tests();
+    out.insert(path, manifest.into_bytes());
+    Ok(())
 }
 
 /// The README of a repository that has none for students.

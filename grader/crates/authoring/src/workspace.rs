@@ -44,6 +44,12 @@ impl Workspace {
         Ok(Self(Manifest::parse(PATH, tree::text(repo, PATH)?)?))
     }
 
+    /// The folder of a crate of this repository.
+    pub(crate) fn folder_of(&self, name: &str) -> Option<&str> {
+        let path = self.0.get(&["workspace", "dependencies", name, "path"]);
+        path.and_then(Item::as_str)
+    }
+
     /// What the packages in `folders` need, directly or by a crate that they need.
     pub(crate) fn needs(&self, repo: &Tree, folders: &[&str]) -> Result<Needs, WorkspaceError> {
         let mut needs = Needs::default();
@@ -52,8 +58,7 @@ impl Workspace {
             let path = format!("{folder}/Cargo.toml");
             let manifest = Manifest::parse(&path, tree::text(repo, &path)?)?;
             for name in manifest.inherited() {
-                let local = self.0.get(&["workspace", "dependencies", &name, "path"]);
-                if let Some(path) = local.and_then(Item::as_str)
+                if let Some(path) = self.folder_of(&name)
                     && needs.crates.insert(name.clone(), path.to_owned()).is_none()
                 {
                     folders.push(path.to_owned());

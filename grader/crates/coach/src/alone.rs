@@ -5,18 +5,21 @@
 //! So the test binary starts itself again for this one test, and a body that hangs can be
 //! examined and killed without taking the others with it.
 
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use std::{env, fs, io};
 
+use instruments::{Autopsy, explain};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::capture::Streams;
-use crate::deadline::{self, autopsy, for_a_test, still_waiting};
+use crate::deadline::{self, for_a_test, in_words, still_waiting};
+use crate::record::{self, Entry, Taught};
+use crate::still::{self, Stillness};
 use crate::{Lesson, in_kernel_words, reaper, selfname};
 
 /// The exit status of a body that returned. Not 0: a body that calls exit(0) has not passed.
@@ -36,7 +39,12 @@ pub fn alone<F: FnOnce()>(lesson: &Lesson, body: F) {
     let name = selfname::of_body(&body);
     let call = format!("{name}@{}", Location::caller());
     match env::var(selfname::BODY) {
-        Err(_) => watch(lesson, &name, &call),
+        Err(_) => {
+            record::add(|| Entry::Lesson(Taught::by(lesson, &name)));
+            if !record::is_only_lesson() {
+                watch(lesson, &name, &call);
+            }
+        }
         Ok(wanted) if wanted == call => become_the_test(body),
         // The process was started for another call in the same test.
         Ok(_) => {}
@@ -55,6 +63,9 @@ fn become_the_test(body: impl FnOnce()) {
     let _masked = SigSet::empty().thread_set_mask();
     let _unnamed = fs::write("/proc/self/comm", "the test");
     deadline::body_begins();
+    if record::is_wanted() {
+        record::panics();
+    }
     let outcome = catch_unwind(AssertUnwindSafe(body));
     exit(if outcome.is_ok() { PASSED } else { PANICKED })
 }
@@ -68,17 +79,20 @@ fn watch(lesson: &Lesson, name: &str, call: &str) {
         start(name, call, &mark),
     );
     let began = Instant::now();
-    while !streams.child_has_ended() && began.elapsed() < for_a_test() {
-        streams.step(for_a_test().saturating_sub(began.elapsed()));
+    let leader = child.id().cast_signed();
+    let mut stillness = Stillness::begin();
+    let mut deadlock = None;
+    while !streams.child_has_ended() && deadlock.is_none() && began.elapsed() < for_a_test() {
+        streams.step(still::LOOK.min(for_a_test().saturating_sub(began.elapsed())));
+        if stillness.lasts(leader) {
+            // Asked of everybody: one that has left the tree may still wake the others.
+            deadlock = Some(autopsy_of_all(leader, &mark))
+                .filter(|autopsy| autopsy.all_asleep_without_timer);
+        }
     }
     let hang = (!streams.child_has_ended()).then(|| {
-        let others = reaper::marked(&mark)
-            .into_iter()
-            .map(|process| process.pid());
-        let pids: Vec<i32> = std::iter::once(child.id().cast_signed())
-            .chain(others)
-            .collect();
-        (autopsy(&pids), began.elapsed())
+        let autopsy = deadlock.unwrap_or_else(|| autopsy_of_all(leader, &mark));
+        (autopsy, began.elapsed())
     });
     reaper::kill_tree(child.id().cast_signed());
     reaper::kill_marked(&mark);
@@ -86,28 +100,47 @@ fn watch(lesson: &Lesson, name: &str, call: &str) {
     streams.move_what_is_there();
     pass_on_output(&streams);
     match hang {
-        Some((what, time)) => lesson.fail(&what, "the test ends by itself", still_waiting(time)),
+        Some((autopsy, time)) => {
+            record::add(|| Entry::Hung {
+                autopsy: autopsy.lines.clone(),
+                deadlocked: autopsy.all_asleep_without_timer,
+            });
+            let expected = "the test ends by itself".to_owned();
+            lesson.panic(&in_words(autopsy), expected, still_waiting(time))
+        }
         None => judge(lesson, name, status, &streams),
     }
+}
+
+/// Explains the tree of the test, and what has left it.
+fn autopsy_of_all(leader: i32, mark: &str) -> Autopsy {
+    let others = reaper::marked(mark).into_iter().map(|it| it.pid());
+    let pids: Vec<i32> = std::iter::once(leader).chain(others).collect();
+    explain(&pids)
 }
 
 #[track_caller]
 fn judge(lesson: &Lesson, name: &str, status: ExitStatus, streams: &Streams) {
     match status.code() {
-        Some(PASSED) => {}
+        Some(PASSED) => record::add(|| Entry::Passed),
         // The panic was told by the process itself; unwinding on without a second report.
-        Some(PANICKED) => resume_unwind(Box::new("the test failed in its own process")),
+        Some(PANICKED) => {
+            record::add(|| Entry::Failed);
+            resume_unwind(Box::new("the test failed in its own process"))
+        }
         Some(0) if !has_run(&streams.stdout.bytes) => panic!(
             "no test is called `{name}` in this binary: call coach::alone from the test function"
         ),
-        _ => lesson.fail(
-            &format!(
-                "the process of the test ended before the test did: {}",
-                in_kernel_words(status)
-            ),
-            "the test runs to its end",
-            in_kernel_words(status),
-        ),
+        code => {
+            let words = in_kernel_words(status);
+            record::add(|| Entry::Ended {
+                code,
+                signal: status.signal(),
+                words: words.clone(),
+            });
+            let what = format!("the process of the test ended before the test did: {words}");
+            lesson.panic(&what, "the test runs to its end".to_owned(), words)
+        }
     }
 }
 
@@ -149,8 +182,21 @@ fn spawn(name: &str, call: &str, mark: &str) -> io::Result<Child> {
 )]
 fn pass_on_output(streams: &Streams) {
     let stdout = String::from_utf8_lossy(&streams.stdout.bytes);
-    print!("{}", without_heading(&stdout));
-    eprint!("{}", String::from_utf8_lossy(&streams.stderr.bytes));
+    let stdout = without_heading(&stdout);
+    let stderr = String::from_utf8_lossy(&streams.stderr.bytes);
+    if record::is_wanted() {
+        let text = the_end_of(stdout.to_owned() + &stderr);
+        return record::add(|| Entry::Output { text });
+    }
+    print!("{stdout}");
+    eprint!("{stderr}");
+}
+
+/// The last bytes of a long text say most; the record is no place for a flood.
+fn the_end_of(text: String) -> String {
+    const MOST: usize = 4 << 10;
+    let from = text.ceil_char_boundary(text.len().saturating_sub(MOST));
+    text[from..].to_owned()
 }
 
 /// `running 1 test` and `test NAME ... ` come before what the test itself prints.

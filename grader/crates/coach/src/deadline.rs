@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use instruments::{Process, explain};
+use instruments::{Autopsy, Process, explain};
 
 use crate::Lesson;
 
@@ -92,7 +92,11 @@ pub fn wait_until(lesson: &Lesson, what: &str, mut holds: impl FnMut() -> bool) 
 
 /// Why these process trees do not move, one sentence a line.
 pub(crate) fn autopsy(pids: &[i32]) -> String {
-    let autopsy = explain(pids);
+    in_words(explain(pids))
+}
+
+/// An autopsy as a message tells it.
+pub(crate) fn in_words(autopsy: Autopsy) -> String {
     let mut lines = autopsy.lines;
     if lines.is_empty() {
         return "no process is left that could be waited for".to_owned();

@@ -1,8 +1,12 @@
 //! The five fields of a failed public test, so that every red line teaches.
 
 use std::fmt::Debug;
+use std::panic::resume_unwind;
 
-use model::Message;
+use model::{Finding, Message, Symptom};
+
+use crate::record::{self, Entry};
+use crate::selfname;
 
 /// What stays the same for all checks of one public test: where it belongs and what it teaches.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +19,9 @@ pub struct Lesson {
     pub why: &'static str,
     /// Where to read: README part, man page, function.
     pub read: &'static str,
+    /// What `cargo lab hint` tells, one after the other: a question, a pointer into the manual,
+    /// the shape of the solution.
+    pub hints: [&'static str; 3],
 }
 
 impl Lesson {
@@ -53,20 +60,36 @@ impl Lesson {
     /// Fails the test.
     #[track_caller]
     pub fn fail(&self, what: &str, expected: impl Into<String>, got: impl Into<String>) -> ! {
-        panic!("\n{}\n", self.message(what, expected.into(), got.into()))
+        let (expected, got) = (expected.into(), got.into());
+        record::add(|| {
+            Entry::Found(Finding {
+                symptom: Symptom::Wrong,
+                what: what.to_owned(),
+                expected: expected.clone(),
+                got: got.clone(),
+            })
+        });
+        self.panic(what, expected, got)
     }
 
-    pub(crate) fn message(&self, what: &str, expected: String, got: String) -> Message {
+    /// Fails the test without an entry in its record.
+    #[track_caller]
+    pub(crate) fn panic(&self, what: &str, expected: String, got: String) -> ! {
+        // The text is recorded already, and a second telling would only repeat it.
+        if record::is_wanted() {
+            resume_unwind(Box::new("told in the record"));
+        }
+        panic!("\n{}\n", self.message(what, expected, got))
+    }
+
+    fn message(&self, what: &str, expected: String, got: String) -> Message {
         Message {
             what: what.into(),
             expected,
             got,
             why: self.why.into(),
             read: self.read.into(),
-            again: match crate::selfname::test_name() {
-                Some(test) => format!("cargo test -p {} {test}", self.lab),
-                None => format!("cargo test -p {}", self.lab),
-            },
+            again: selfname::again(self.lab, selfname::test_name().as_deref()),
         }
     }
 }

@@ -9,6 +9,11 @@
 //!     part: 3,
 //!     why: "a pipe is a byte stream: only read(2) = 0 means end of file",
 //!     read: "README part 3, pipe(7), `read_full` in src/lib.rs",
+//!     hints: [
+//!         "Which return value of read(2) says that no byte will ever come again?",
+//!         "read(2) under RETURN VALUE, pipe(7) under I/O on pipes and FIFOs.",
+//!         "A loop that adds up what read(2) gives and leaves at 0 or when the buffer is full.",
+//!     ],
 //! };
 //!
 //! #[test]
@@ -20,6 +25,12 @@
 //! }
 //! ```
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "the labs talk to the Linux kernel: run them on Linux, in a virtual machine or in a container; \
+     the README says how"
+);
+
 mod alone;
 mod capture;
 mod deadline;
@@ -27,8 +38,10 @@ mod ending;
 mod lesson;
 mod program;
 mod reaper;
+pub mod record;
 mod running;
 mod selfname;
+mod still;
 pub mod transcript;
 
 pub use alone::alone;

@@ -13,6 +13,14 @@ pub(crate) fn test_name() -> Option<String> {
     of_body().or_else(of_thread)
 }
 
+/// The one command that runs a test again.
+pub(crate) fn again(lab: &str, test: Option<&str>) -> String {
+    match test {
+        Some(test) => format!("cargo test -p {lab} {test}"),
+        None => format!("cargo test -p {lab}"),
+    }
+}
+
 /// The name of the test whose body this is. The test's thread carries it; on the main thread,
 /// where some runners call tests, the compiler's name of the closure does.
 pub(crate) fn of_body<F>(body: &F) -> String {

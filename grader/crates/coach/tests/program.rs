@@ -8,6 +8,7 @@ const TALK: Lesson = Lesson {
     part: 1,
     why: "",
     read: "",
+    hints: ["question", "manual", "shape"],
 };
 
 fn sh(script: &str) -> Program {

@@ -16,6 +16,7 @@ const EOF: Lesson = Lesson {
     part: 3,
     why: "end-of-file comes when the last write end is closed",
     read: "README part 3, pipe(7)",
+    hints: ["question", "manual", "shape"],
 };
 
 #[test]

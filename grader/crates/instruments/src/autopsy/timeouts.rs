@@ -21,7 +21,13 @@ fn expects_a_timer(process: Process, blocked: &Blocked<'_>) -> bool {
     // A blocked signal is taken by sigwait(3) or from a signalfd(2), any other by its handler.
     let takes = |signals: Signals| match blocked.name.as_str() {
         "rt_sigtimedwait" => read_u64(process, blocked.arg(0)).unwrap_or(u64::MAX),
-        "read" | "readv" | "poll" | "ppoll" | "epoll_wait" | "epoll_pwait" => signals.blocked,
+        // The mask is that of the main thread, and another thread may well block everything in
+        // it: what is read must be a signalfd for it to matter.
+        "read" | "readv" => blocked
+            .fd(0)
+            .filter(|fd| fd.target != "anon_inode:[signalfd]")
+            .map_or(signals.blocked, |_| 0),
+        "poll" | "ppoll" | "epoll_wait" | "epoll_pwait" => signals.blocked,
         _ => 0,
     };
     let prepared = process

@@ -34,6 +34,7 @@ fn class() -> Gradebook {
     Gradebook {
         version: Gradebook::VERSION,
         isolation: "B".into(),
+        not_promised: Vec::new(),
         submissions: vec![SubmissionGrade {
             id: "ann".into(),
             notes: Vec::new(),

@@ -1,0 +1,75 @@
+//! The command line of the student's loop.
+
+use clap::{Args, Subcommand};
+use sandbox::Level;
+
+/// What a student may ask for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the public tests of a lab and say what they teach
+    Check(CheckArgs),
+    /// Ask for a hint on one public test: three levels, free
+    Hint(HintArgs),
+    /// Check again whenever a file of the lab is saved
+    Watch(WatchArgs),
+}
+
+/// Run the public tests of a lab and say what they teach.
+///
+/// Each test runs in a box of its own, as hidden tests do when the lab is graded: the same limits,
+/// the same report on a hang, the same words. Without LAB: the lab of the current folder, or all.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab check pipes
+  cargo lab check pipes --test cat_copies_its_input
+  cargo lab check --json
+
+Exit codes: 0 every public test passes; 1 not; 2 wrong usage; 3 a lab does not
+compile; 4 the tests could not be run here.")]
+pub struct CheckArgs {
+    /// The lab, as its folder is called
+    pub(crate) lab: Option<String>,
+    /// Run only this test (may be given more than once)
+    #[arg(long = "test", value_name = "TEST")]
+    pub(crate) tests: Vec<String>,
+    /// Tell what happens as JSON, one event a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Use the box of this level instead of the best one: A to E, or none
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) isolation: Option<Level>,
+}
+
+/// Ask for a hint on one public test.
+///
+/// Every call tells one more: first a question, then where to read, then the shape of the
+/// solution. Hints cost nothing. Which ones you took is noted in .lab/hints.jsonl, for you.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo lab hint pipes cat_copies_its_input
+
+Exit codes: 0 a hint was told; 2 wrong usage, or no such test; 3 the lab does
+not compile and was never checked before; 4 something else went wrong.")]
+pub struct HintArgs {
+    /// The lab, as its folder is called
+    pub(crate) lab: String,
+    /// The public test's name, as `cargo lab check` shows it
+    pub(crate) test: String,
+}
+
+/// Check again whenever a file of the lab is saved.
+///
+/// Keys: h a hint for the test that is shown, n the next failing test, r run again, q quit.
+/// Without LAB: the lab of the current folder, or the first one that is not finished.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cargo lab watch pipes
+
+Exit codes: 0 quit; 2 wrong usage; 4 there is no terminal, or it went away.")]
+pub struct WatchArgs {
+    /// The lab, as its folder is called
+    pub(crate) lab: Option<String>,
+}
