@@ -67,6 +67,7 @@ impl Lesson {
                 Some(test) => format!("cargo test -p {} {test}", self.lab),
                 None => format!("cargo test -p {}", self.lab),
             },
+            ..Message::default()
         }
     }
 }

@@ -11,6 +11,7 @@ mod message;
 mod outcome;
 mod rubric;
 mod score;
+mod timeline;
 
 pub use evidence::{Ended, Evidence, Finding, Program, ProgramEnd, Symptom};
 pub use gradebook::{Gradebook, LabGrade, LabStatus, SubmissionGrade, TestGrade};
@@ -20,3 +21,4 @@ pub use message::{Message, printable};
 pub use outcome::Outcome;
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;
+pub use timeline::{Timeline, TimelineRow};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, Record};
+use model::{Gradebook, LabGrade, LabStatus, Outcome, Record, RubricRow};
 
 use crate::build::{Built, build};
 use crate::digest::{Digest, of_tree};
@@ -311,6 +311,8 @@ fn grade_seat(
         .expect("no holder of this lock panics");
     let earned = |outcome: Option<&Outcome>| outcome.is_some_and(|outcome| outcome.is_pass());
     let rows = work.kit.rubric.rows.iter();
+    let counts = |row: &&RubricRow| outcomes.get(&row.id) != Some(&Outcome::Unavailable);
+    let max_score = rows.clone().filter(counts).map(|row| row.points).sum();
     let fault = outcomes
         .values()
         .any(|&outcome| outcome == Outcome::GraderFault);
@@ -324,7 +326,7 @@ fn grade_seat(
             .filter(|row| earned(outcomes.get(&row.id)))
             .map(|row| row.points)
             .sum(),
-        max_score: work.kit.rubric.max_score(),
+        max_score,
         submission,
         lab,
     });

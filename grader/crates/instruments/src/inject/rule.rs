@@ -36,7 +36,7 @@ pub enum Until {
 }
 
 /// A point and what happens there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rule {
     pub(crate) point: Point,
     pub(crate) effect: Effect,
@@ -79,6 +79,16 @@ impl Rule {
     }
 }
 
+/// One rule can be given where several can.
+impl IntoIterator for Rule {
+    type Item = Rule;
+    type IntoIter = std::iter::Once<Rule>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,6 +100,13 @@ impl fmt::Display for Effect {
             Self::HeldUntil(Until::Reached(point)) => write!(f, "held until {point}"),
             Self::HeldUntil(Until::Ended(role)) => write!(f, "held until {role} has ended"),
         }
+    }
+}
+
+/// As people write it: rules are shown in the smallest failing case of a property.
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -252,6 +252,9 @@ impl Supervisor {
     ) {
         let effect = self.rules[rule].effect.clone();
         let mut end = None;
+        // All of this before the call can go on: the program may end at once, and the test look.
+        self.shared.book().reports[rule].n_fired += 1;
+        tell(&self.shared, entry, |_| effect.to_string());
         match &effect {
             Effect::Eintr => listener.answer(announced.id, Answer::Fail(libc::EINTR)),
             Effect::Fails(errno) => listener.answer(announced.id, Answer::Fail(*errno as i32)),
@@ -278,19 +281,21 @@ impl Supervisor {
                                 Ok(n_bytes) => format!("only {n_bytes} bytes"),
                                 Err(errno) => format!("{errno:?}"),
                             };
-                            note(&shared, entry, text);
+                            tell(&shared, entry, |_| text);
                         });
                     }
                     Err(error) => {
                         let trouble = format!("{}: {error}", self.rules[rule]);
-                        self.shared.book().troubles.push(trouble);
+                        tell(&self.shared, entry, |_| "not possible here".to_owned());
+                        let mut book = self.shared.book();
+                        book.reports[rule].n_fired -= 1;
+                        book.troubles.push(trouble);
+                        drop(book);
                         return listener.answer(announced.id, Answer::GoOn);
                     }
                 }
             }
         }
-        self.shared.book().reports[rule].n_fired += 1;
-        note(&self.shared, entry, effect.to_string());
         if let Some(end) = end {
             self.held.push(Held {
                 listener,
@@ -385,7 +390,9 @@ impl Supervisor {
     fn let_go(&mut self, at: usize, how: &str) {
         let held = self.held.remove(at);
         if !how.is_empty() {
-            note(&self.shared, held.entry, how.to_owned());
+            tell(&self.shared, held.entry, |before| {
+                format!("{}; {how}", before.unwrap_or_default())
+            });
         }
         held.listener.answer(held.announced.id, Answer::GoOn);
     }
@@ -450,13 +457,10 @@ fn returns_at_once(thread: Process, call: i64, args: &[u64; 6]) -> bool {
     }
 }
 
-/// Adds to what the log says was done to a call.
-fn note(shared: &Shared, entry: Option<usize>, text: String) {
+/// Changes what the log says was done to a call.
+fn tell(shared: &Shared, entry: Option<usize>, text: impl FnOnce(Option<String>) -> String) {
     let mut book = shared.book();
     if let Some(entry) = entry.and_then(|entry| book.log.entries.get_mut(entry)) {
-        entry.effect = Some(match entry.effect.take() {
-            Some(before) => format!("{before}; {text}"),
-            None => text,
-        });
+        entry.effect = Some(text(entry.effect.take()));
     }
 }
