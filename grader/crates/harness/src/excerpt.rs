@@ -96,6 +96,7 @@ mod tests {
                 call: libc::SYS_getpid,
                 args: [0; 6],
                 target: None,
+                blocked: None,
                 effect: (index == 500).then(|| "EINTR".into()),
             });
         }

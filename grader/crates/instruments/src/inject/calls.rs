@@ -68,7 +68,7 @@ families! {
     signal_wait, "wait for a signal": [
         SYS_pause, SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_poll, SYS_ppoll, SYS_select,
         SYS_pselect6, SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_nanosleep,
-        SYS_clock_nanosleep,
+        SYS_clock_nanosleep, SYS_read,
     ];
 }
 
@@ -83,7 +83,7 @@ families! {
     /// Whatever a program can sleep in until a signal comes.
     signal_wait, "wait for a signal": [
         SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_ppoll, SYS_pselect6, SYS_epoll_pwait,
-        SYS_epoll_pwait2, SYS_nanosleep, SYS_clock_nanosleep,
+        SYS_epoll_pwait2, SYS_nanosleep, SYS_clock_nanosleep, SYS_read,
     ];
 }
 

@@ -38,6 +38,9 @@ pub struct Entry {
     pub args: [u64; 6],
     /// What it is about.
     pub target: Option<Target>,
+    /// The signals that the thread blocks, bit N-1 for signal N. Only noted where a new process
+    /// or thread is made, for that is when it matters.
+    pub blocked: Option<u64>,
     /// What was done to it, if anything.
     pub effect: Option<String>,
 }

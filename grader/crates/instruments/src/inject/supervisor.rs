@@ -16,7 +16,7 @@ use crate::inject::proxy::Proxy;
 use crate::inject::quiet::{LOOK, Quiet};
 use crate::inject::recorder::Shared;
 use crate::inject::scene::Scene;
-use crate::inject::{Effect, Entry, Rule, Target, Until};
+use crate::inject::{Effect, Entry, Rule, Target, Until, fork};
 use crate::proc::{PidFd, Process, Signals, read_u64};
 
 /// A hold never lasts longer, whatever goes on beside it.
@@ -188,6 +188,11 @@ impl Supervisor {
         if target.as_ref().is_some_and(Target::is_of_the_system) {
             return go_on();
         }
+        let makes_a_process = fork().calls.contains(call);
+        let signals = makes_a_process
+            .then(|| Process::new(tid).signals())
+            .flatten();
+        let blocked = signals.map(|signals| signals.blocked);
         let entry = {
             let mut book = self.shared.book();
             if book.log.actors.len() < self.scene.actors().len() {
@@ -199,6 +204,7 @@ impl Supervisor {
                 call,
                 args,
                 target: target.clone(),
+                blocked,
                 effect: None,
             })
         };
