@@ -40,8 +40,8 @@ mod supervisor;
 mod target;
 
 pub use calls::{
-    Calls, accept, call, close, connect, exec, exit, fork, futex, open, poll, read, receive, send,
-    signal_wait, sleep, wait, write,
+    Calls, accept, call, close, connect, exec, exit, fork, futex, futex_wait, open, poll, read,
+    receive, send, signal_wait, sleep, wait, write,
 };
 pub use log::{Actor, Entry, Log};
 pub use point::Point;

@@ -9,6 +9,8 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use model::{Gradebook, LabGrade, Outcome, SubmissionGrade};
 use serde::Serialize;
 
+use crate::lanes::Lanes;
+
 const TEMPLATE: &str = include_str!("report.html.jinja");
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -61,6 +63,7 @@ struct TestView<'a> {
     max_score: u32,
     seed: u64,
     fields: Vec<(&'static str, &'a str)>,
+    lanes: Option<Lanes>,
 }
 
 impl<'a> Row<'a> {
@@ -85,6 +88,7 @@ impl<'a> Cell<'a> {
             max_score: test.max_score,
             seed: test.seed,
             fields: test.message.fields().collect(),
+            lanes: Lanes::of(&test.message.timeline),
         });
         Self {
             status: grade.status.name(),

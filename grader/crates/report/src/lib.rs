@@ -4,6 +4,7 @@ mod csv_table;
 mod feedback;
 mod html;
 mod json;
+mod lanes;
 
 pub use csv_table::grades_csv;
 pub use feedback::feedback;

@@ -87,6 +87,26 @@ families! {
     ];
 }
 
+/// Sleeping until a word in memory changes, as mutexes and semaphores do: `futex` with one of its
+/// waiting operations, private or shared.
+pub fn futex_wait() -> Point {
+    const PRIVATE: u64 = 128;
+    const REALTIME: u64 = 256;
+    const WAIT: u64 = 0;
+    const WAIT_BITSET: u64 = 9;
+    futex().argument(
+        1,
+        &[
+            WAIT,
+            WAIT | PRIVATE,
+            WAIT_BITSET,
+            WAIT_BITSET | PRIVATE,
+            WAIT_BITSET | REALTIME,
+            WAIT_BITSET | REALTIME | PRIVATE,
+        ],
+    )
+}
+
 /// Any other calls, by their numbers.
 pub fn call(name: &'static str, numbers: &'static [i64]) -> Point {
     Point::new(Calls { name, numbers })

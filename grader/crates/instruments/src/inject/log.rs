@@ -63,7 +63,7 @@ impl Log {
     pub fn matching(&self, point: &Point) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| {
             let role = &self.actors[entry.actor].role;
-            point.matches(role, entry.call, entry.target.as_ref())
+            point.matches(role, entry.call, &entry.args, entry.target.as_ref())
         })
     }
 

@@ -12,6 +12,7 @@ pub struct Point {
     pub(crate) on: Option<On>,
     pub(crate) fd: Option<i32>,
     pub(crate) name: Option<String>,
+    pub(crate) argument: Option<(usize, &'static [u64])>,
     pub(crate) by: Option<String>,
     pub(crate) count: RangeInclusive<u32>,
 }
@@ -23,6 +24,7 @@ impl Point {
             on: None,
             fd: None,
             name: None,
+            argument: None,
             by: None,
             count: 1..=1,
         }
@@ -43,6 +45,12 @@ impl Point {
     /// Only calls on an object whose name ends like this: the path of a file or FIFO.
     pub fn named(mut self, ending: impl Into<String>) -> Self {
         self.name = Some(ending.into());
+        self
+    }
+
+    /// Only calls whose argument at this place, from 0, is one of these values.
+    pub fn argument(mut self, place: usize, values: &'static [u64]) -> Self {
+        self.argument = Some((place, values));
         self
     }
 
@@ -70,9 +78,16 @@ impl Point {
     }
 
     /// Whether a call is one of those meant, its count aside.
-    pub(crate) fn matches(&self, role: &str, call: i64, target: Option<&Target>) -> bool {
+    pub(crate) fn matches(
+        &self,
+        role: &str,
+        call: i64,
+        args: &[u64; 6],
+        target: Option<&Target>,
+    ) -> bool {
         let of_target = |holds: &dyn Fn(&Target) -> bool| target.is_some_and(holds);
         self.calls.contains(call)
+            && (self.argument).is_none_or(|(place, values)| values.contains(&args[place]))
             && self.by.as_ref().is_none_or(|by| by == role)
             && self.on.is_none_or(|on| of_target(&|it| it.on == on))
             && self.fd.is_none_or(|fd| of_target(&|it| it.fd == Some(fd)))

@@ -226,7 +226,7 @@ impl Supervisor {
         let mut chosen = None;
         for (index, rule) in self.rules.iter().enumerate() {
             if let Effect::HeldUntil(Until::Reached(point)) = &rule.effect
-                && point.matches(role, call, target)
+                && point.matches(role, call, &announced.args, target)
             {
                 let count = self.counts.entry((index, Side::Until, actor)).or_default();
                 *count += 1;
@@ -234,7 +234,9 @@ impl Supervisor {
                     self.arrived.entry(index).or_default().push(actor);
                 }
             }
-            if !rule.point.matches(role, call, target) || !is_possible(&rule.effect, announced) {
+            if !rule.point.matches(role, call, &announced.args, target)
+                || !is_possible(&rule.effect, announced)
+            {
                 continue;
             }
             let count = self.counts.entry((index, Side::Point, actor)).or_default();
