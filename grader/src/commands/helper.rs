@@ -10,17 +10,21 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
     match args.next()?.as_str() {
         "__build" => Some(finish(pipeline::build_in_box().map_err(Into::into))),
         pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
-        sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
+        sandbox::CHECK_COMMAND => Some(finish(check(args.next(), sandbox::check))),
+        sandbox::CHECK_WATCH_COMMAND => Some(finish(check(args.next(), sandbox::check_watch))),
         _ => None,
     }
 }
 
-fn check(level: Option<String>) -> anyhow::Result<()> {
+fn check(
+    level: Option<String>,
+    trial: fn(sandbox::Level) -> Result<(), sandbox::OpenError>,
+) -> anyhow::Result<()> {
     let level = level
         .unwrap_or_default()
         .parse()
         .map_err(|_| anyhow::anyhow!("no such level"))?;
-    sandbox::check(level).map_err(Into::into)
+    trial(level).map_err(Into::into)
 }
 
 fn finish(done: anyhow::Result<()>) -> ExitCode {

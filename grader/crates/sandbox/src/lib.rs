@@ -101,7 +101,10 @@ pub use child::{Child, Exit};
 pub use command::Command;
 pub use credentials::BOX_UID;
 pub use leftovers::Leftovers;
-pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check, try_level};
+pub use level::{
+    CHECK_COMMAND, CHECK_WATCH_COMMAND, Level, Refusal, UnknownLevel, best_level, check,
+    check_watch, try_level, try_watch,
+};
 pub use nix::sys::resource::Resource;
 pub use rlimits::Rlimits;
 pub use sandbox::{OpenError, Sandbox, SpawnError};

@@ -406,6 +406,7 @@ const TESTS: &[Test] = &[
         needs: &[
             "echo_conn_gives_every_piece_back_at_once",
             "every_piece_comes_back_at_once",
+            "the_end_of_input_ends_one_direction_only",
         ],
         limits: Limits::DEFAULT.seconds(30),
         why: "a call that a signal interrupted, or that moved fewer bytes than it could, has not failed: it is to be made again, for the rest",
