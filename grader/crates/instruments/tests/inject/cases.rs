@@ -34,6 +34,10 @@ pub(crate) const CASES: &[(&str, fn(Level))] = &[
     ("a_hold_ends_with_the_process_it_waits_for", until_ended),
     ("a_rule_that_is_not_reached_is_missing", missing),
     ("a_delay_delays_and_nothing_else", delay),
+    (
+        "where_somebody_watches_already_the_error_says_so",
+        watched_already,
+    ),
 ];
 
 fn texts(log: &Log) -> Vec<String> {
@@ -252,4 +256,14 @@ fn delay(level: Level) {
     );
     assert!(began.elapsed() >= time);
     assert_eq!(stage.fired(), [1]);
+}
+
+/// As in a container whose runtime listens: a test must be able to tell that from a failure.
+fn watched_already(level: Level) {
+    let stage = Stage::new(level, Vec::new(), &[]);
+    let mut watcher = stage.victim(&["watch-others"]);
+    let folder = stage.sandbox.work_dir().to_owned();
+    watcher.env = vec![("TMPDIR".into(), folder.into())];
+    let said = stage.run("watcher", watcher);
+    assert_eq!(said, "EBUSY");
 }

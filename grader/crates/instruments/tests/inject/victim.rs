@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{pause, read, write};
+use sandbox::{BoxSpec, Command, Level, Sandbox, SpawnError, Watch};
 
 pub(crate) fn run(name: &str, args: &[&str]) {
     match (name, args) {
@@ -20,6 +21,7 @@ pub(crate) fn run(name: &str, args: &[&str]) {
         ("increment", [path, care]) => increment(path, *care == "careful"),
         ("broken-pipe", []) => broken_pipe(),
         ("read-zeros", [n]) => read_zeros(n.parse().unwrap()),
+        ("watch-others", []) => watch_others(),
         ("threads", []) => {
             let (reader, mut writer) = std::io::pipe().unwrap();
             let thread = std::thread::spawn(move || writer.write_all(b"x").unwrap());
@@ -145,6 +147,22 @@ fn increment(path: &str, is_careful: bool) {
     digit[0] += 1;
     std::os::unix::fs::FileExt::write_all_at(&file, &digit, 0).unwrap();
     drop(lock);
+}
+
+/// Tries to have somebody else's calls announced.
+fn watch_others() {
+    let sandbox = Sandbox::open(&BoxSpec::default(), Level::None).unwrap();
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = Command::new("/bin/true");
+    command.watch = Some(Watch {
+        calls: Vec::new(),
+        socket: theirs.into(),
+        cpu: None,
+    });
+    match sandbox.spawn(command) {
+        Err(SpawnError::Watch { errno, .. }) => println!("{errno:?}"),
+        other => println!("{other:?}"),
+    }
 }
 
 /// Makes so many reads of one byte.
