@@ -23,3 +23,35 @@ const FIRST_CALLS: u32 = 5;
 
 /// A shortened call moves fewer bytes than this.
 const LONGEST: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use instruments::inject::{read, write};
+    use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+    #[test]
+    fn a_failing_set_shrinks_to_the_one_fault_that_matters() {
+        let config = Config {
+            cases: 200,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[3; 32]);
+        let sets = faults(vec![read().fd(0), write().fd(1)], 4);
+        // A program that cannot bear any interruption of its second write, or a later one.
+        let is_bad = |rule: &Rule| {
+            let text = rule.to_string();
+            text.starts_with("write") && !text.starts_with("write 1") && text.ends_with("EINTR")
+        };
+        let result = TestRunner::new_with_rng(config, rng).run(&sets, |rules| {
+            proptest::prop_assert!(!rules.iter().any(is_bad));
+            Ok(())
+        });
+        let Err(TestError::Fail(_, rules)) = result else {
+            panic!("nothing found: {result:?}")
+        };
+        assert_eq!(format!("{rules:?}"), "[write 2 on descriptor 1: EINTR]");
+    }
+}

@@ -87,6 +87,8 @@ impl Target {
         let link = format!("/proc/{}/fd/{fd}", thread.pid());
         let name = fs::read_link(&link).ok()?.to_string_lossy().into_owned();
         let on = match name.split_once(':') {
+            // Nobody makes FIFOs among the devices, and asking costs a call.
+            _ if name.starts_with("/dev/") && !name.starts_with("/dev/shm/") => On::File,
             _ if name.starts_with('/') && is_fifo(&link) => On::Fifo,
             _ if name.starts_with('/') => On::File,
             Some(("pipe", _)) => On::Pipe,
