@@ -7,7 +7,8 @@ use sandbox::Level;
 
 use crate::show::{self, GOOD, styled};
 
-/// Prints which isolation rungs work here, and what the best of them does not promise.
+/// Prints which isolation rungs work here, what the best of them does not promise, and which
+/// instruments the hidden tests have.
 pub(crate) fn run() -> Result<ExitCode> {
     let helper = std::env::current_exe()?;
     let mut best = None;
@@ -31,6 +32,17 @@ pub(crate) fn run() -> Result<ExitCode> {
     show::line(format_args!("submissions run on {chosen}"));
     for missing in chosen.not_promised() {
         show::line(format_args!("  not promised: {missing}"));
+    }
+    match sandbox::try_watch(&helper, chosen) {
+        Ok(()) => show::line(format_args!(
+            "faults in system calls: {} (calls of submissions can be announced)",
+            styled(GOOD, "works")
+        )),
+        Err(refusal) => show::line(format_args!(
+            "faults in system calls: not available: {}\n  hidden tests that inject them end as \
+             `unavailable`, and their points count for nobody",
+            refusal.reason
+        )),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         "__build" => Some(finish(pipeline::build_in_box().map_err(Into::into))),
         pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
+        sandbox::CHECK_WATCH_COMMAND => Some(finish(check_watch(args.next()))),
         pipeline::TRIAL_COMMAND => Some(finish(trial(args.next(), args.next()))),
         _ => student::run_if_asked(),
     }
@@ -24,6 +25,10 @@ fn check(level: Option<String>) -> anyhow::Result<()> {
     let level: Level = level.unwrap_or_default().parse()?;
     let done = pipeline::try_out(&course::root()?, level, &std::env::current_exe()?);
     done.map_err(anyhow::Error::msg)
+}
+
+fn check_watch(level: Option<String>) -> anyhow::Result<()> {
+    Ok(sandbox::check_watch(level.unwrap_or_default().parse()?)?)
 }
 
 fn trial(level: Option<String>, programs: Option<String>) -> anyhow::Result<()> {

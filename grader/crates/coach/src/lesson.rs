@@ -90,6 +90,7 @@ impl Lesson {
             why: self.why.into(),
             read: self.read.into(),
             again: selfname::again(self.lab, selfname::test_name().as_deref()),
+            ..Message::default()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One test's bench: its box, work folder, names, randomness and properties.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,16 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use instruments::Process;
+use instruments::inject::{Point, Rule};
 use instruments::proc::State;
-use model::{Finding, Limits, Symptom};
+use model::{Finding, Limits, Symptom, Timeline};
 use nix::sys::statvfs::statvfs;
 use proptest::prelude::{Rng, RngExt};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use sandbox::{Child, Command, Leftovers, Level, Sandbox};
 
+use crate::excerpt::excerpt;
 use crate::process::Seen;
-use crate::{Check, Launch, Stop, clock};
+use crate::{Check, Launch, Stop, Watch, clock};
 
 /// Where the seat's programs are inside the box.
 pub(crate) const SEAT: &str = "/lab";
@@ -38,6 +41,9 @@ pub struct Bench {
 pub(crate) struct Session {
     sandbox: Mutex<Option<Sandbox>>,
     seen: Mutex<Vec<Arc<Seen>>>,
+    watches: Mutex<Vec<Watch>>,
+    /// What was recorded in the case that a property's verdict is about.
+    case: Mutex<Option<Timeline>>,
     pub(crate) limits: Limits,
     pub(crate) level: Level,
     work_dir: PathBuf,
@@ -50,6 +56,8 @@ impl Session {
             work_dir: sandbox.work_dir().to_owned(),
             sandbox: Mutex::new(Some(sandbox)),
             seen: Mutex::default(),
+            watches: Mutex::default(),
+            case: Mutex::default(),
             limits,
         }
     }
@@ -67,6 +75,31 @@ impl Session {
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
         self.seen.lock().expect("no holder of this lock panics")
+    }
+
+    /// Starts a watch that counts for this test's verdict.
+    pub(crate) fn watch(&self, rules: Vec<Rule>, also: &[Point]) -> Check<Watch> {
+        let watch = Watch::start(rules, also)?;
+        self.watches().push(watch.clone());
+        Ok(watch)
+    }
+
+    /// The recorded calls that explain the test's end.
+    pub(crate) fn timeline(&self) -> Timeline {
+        let case = self.case.lock().expect("no holder of this lock panics");
+        case.clone().unwrap_or_else(|| self.timeline_since(0))
+    }
+
+    /// The same of the last of the watches that are not among the first `n_before`.
+    fn timeline_since(&self, n_before: usize) -> Timeline {
+        let watches = self.watches();
+        let excerpts = watches.iter().skip(n_before).rev();
+        let mut excerpts = excerpts.map(|watch| excerpt(&watch.log()));
+        excerpts.find(|it| !it.is_empty()).unwrap_or_default()
+    }
+
+    pub(crate) fn watches(&self) -> MutexGuard<'_, Vec<Watch>> {
+        self.watches.lock().expect("no holder of this lock panics")
     }
 
     /// What to say of a box whose files leave no room for the test's own. Only a private file
@@ -163,6 +196,12 @@ impl Bench {
         Launch::new(Arc::clone(&self.session), name, command, is_submission)
     }
 
+    /// Watches the system calls of several programs together, each started with
+    /// [`Launch::watched`], applies `rules` to them and records the calls of `also`, too.
+    pub fn watch<R: IntoIterator<Item = Rule>>(&self, rules: R, also: &[Point]) -> Check<Watch> {
+        self.session.watch(rules.into_iter().collect(), also)
+    }
+
     /// The work folder of the box: the same path for the test and for the programs.
     pub fn dir(&self) -> &Path {
         &self.session.work_dir
@@ -209,12 +248,28 @@ impl Bench {
     {
         let mut seed = [0; 32];
         self.rng().fill_bytes(&mut seed);
-        crate::property::run(
-            TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
-            cases,
-            strategy,
-            body,
-        )
+        let recorded = RefCell::new(Vec::new());
+        let body = |value| {
+            let n_before = self.session.watches().len();
+            let checked = body(value);
+            if checked.is_err() {
+                let timeline = self.session.timeline_since(n_before);
+                recorded.borrow_mut().push(timeline);
+            }
+            checked
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        crate::property::run(rng, cases, strategy, body).map_err(|example| {
+            if let Some(failure) = example.failure {
+                let timeline = recorded.borrow_mut().swap_remove(failure);
+                *self
+                    .session
+                    .case
+                    .lock()
+                    .expect("no holder of this lock panics") = Some(timeline);
+            }
+            example.stop
+        })
     }
 
     /// Waits until `condition` holds: a state of the kernel, never a time. The watchdog gives up

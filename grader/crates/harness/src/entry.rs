@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use model::{Ended, Evidence};
+use model::{Ended, Evidence, Timeline};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use sandbox::{Bind, BoxSpec, Sandbox};
 
 use crate::bench::{SEAT, Session};
-use crate::{Bench, Request, Stop, Test, table, watchdog};
+use crate::{Bench, Request, Stop, Test, Watch, table, watchdog};
 
 /// Runs the verdict program of one lab.
 ///
@@ -122,7 +122,8 @@ fn run(
 
     let bench = Bench::new(Arc::clone(&session), lab, &request.seat, request.seed);
     let ended = match catch_unwind(AssertUnwindSafe(|| (test.run)(&bench))) {
-        Ok(Ok(())) => Ended::Clean,
+        Ok(Ok(())) => watched_to_the_end(&session),
+        Ok(Err(Stop::Unavailable(text))) => Ended::Unavailable { text },
         Ok(Err(Stop::Found(finding))) => {
             session.settle();
             Ended::Found { finding }
@@ -144,6 +145,30 @@ fn run(
     report.send(Some(&session), ended);
 }
 
+/// The end of a test that found nothing wrong. It proves something only if its faults were met.
+///
+/// A program that ended by itself, as the test demanded, may have needed no call of the kind that
+/// a rule waited for: that is for `verify` to judge, by the reference. But a program that still
+/// runs, or that the test killed, was cut off before the fault.
+fn watched_to_the_end(session: &Session) -> Ended {
+    let watches = session.watches();
+    let troubles: Vec<String> = watches.iter().flat_map(Watch::troubles).collect();
+    if !troubles.is_empty() {
+        let text = troubles.join("; ");
+        return Ended::Unavailable { text };
+    }
+    let missed: Vec<String> = watches.iter().flat_map(Watch::missed).collect();
+    let was_cut_off = session
+        .seen()
+        .iter()
+        .any(|seen| seen.is_watched && !seen.ended_by_itself());
+    if !missed.is_empty() && was_cut_off {
+        let text = format!("never injected: {}", missed.join(", "));
+        return Ended::Fault { text };
+    }
+    Ended::Clean
+}
+
 /// Where the evidence goes, and what is known from the start.
 struct Report {
     record: File,
@@ -157,6 +182,8 @@ impl Report {
     fn send(&self, session: Option<&Session>, ended: Ended) {
         let mut programs = Vec::new();
         let mut survivors = 0;
+        let mut timeline = Timeline::default();
+        let mut missed = Vec::new();
         if let Some(session) = session {
             programs = session
                 .seen()
@@ -164,6 +191,10 @@ impl Report {
                 .filter(|seen| seen.is_submission)
                 .map(|seen| seen.program())
                 .collect();
+            missed = session.watches().iter().flat_map(Watch::missed).collect();
+            if ended != Ended::Clean {
+                timeline = session.timeline();
+            }
             survivors = session.close().map_or(0, |leftovers| leftovers.processes);
         }
         let evidence = Evidence {
@@ -174,6 +205,8 @@ impl Report {
             cpu_ms: cpu_ms(UsageWho::RUSAGE_SELF) + cpu_ms(UsageWho::RUSAGE_CHILDREN),
             isolation: self.isolation.clone(),
             survivors,
+            timeline,
+            missed,
         };
         let mut line = serde_json::to_vec(&evidence).expect("evidence is plain data");
         line.push(b'\n');

@@ -8,13 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use instruments::inject::{Point, Rule};
 use nix::sys::resource::Resource;
 use sandbox::Command;
 
 use crate::bench::Session;
 use crate::capture::Capture;
 use crate::process::Seen;
-use crate::{Check, Done, Probe, Process, Stop};
+use crate::{Check, Done, Probe, Process, Stop, Watch};
 
 /// What a program finds at its standard input.
 #[derive(Debug)]
@@ -44,14 +45,17 @@ pub enum Output {
 /// those given here; nothing else is open.
 #[derive(Debug)]
 pub struct Launch {
-    session: Arc<Session>,
-    argv: Vec<String>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) argv: Vec<String>,
     is_submission: bool,
     command: Command,
     stdin: Input,
     stdout: Output,
     stderr: Output,
     cap: u64,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) recorded: Vec<Point>,
+    pub(crate) watch: Option<(Watch, String)>,
 }
 
 impl Launch {
@@ -71,6 +75,9 @@ impl Launch {
             stdout: Output::Capture,
             stderr: Output::Capture,
             cap,
+            rules: Vec::new(),
+            recorded: Vec::new(),
+            watch: None,
         }
     }
 
@@ -148,6 +155,7 @@ impl Launch {
 
     /// Starts the program.
     pub fn start(mut self) -> Check<Process> {
+        let watch = self.watch_and_role()?;
         let stdin = match self.stdin {
             Input::Null => {
                 self.command.fds.push((File::open("/dev/null")?.into(), 0));
@@ -182,6 +190,10 @@ impl Launch {
         };
         let stdout = open(self.stdout, 1)?;
         let stderr = open(self.stderr, 2)?;
+        let is_watched = watch.is_some();
+        if let Some((watch, role)) = watch {
+            self.command.watch = Some(watch.admit(&role)?);
+        }
         let child = self.session.spawn(self.command)?;
         let capture = |pipe: Option<File>| pipe.map(|pipe| Capture::start(pipe, cap));
         let stdout = capture(stdout);
@@ -189,6 +201,7 @@ impl Launch {
             argv: self.argv,
             child,
             is_submission: self.is_submission,
+            is_watched,
             sent: Mutex::new(Vec::new()),
             stderr: capture(stderr),
         });
@@ -236,6 +249,9 @@ impl From<sandbox::SpawnError> for Stop {
                 "there is room for a process",
                 "the programs before it left so many processes that no more fit in the box",
             );
+        }
+        if let sandbox::SpawnError::Watch { .. } = error {
+            return Self::Unavailable(error.to_string());
         }
         Self::Fault(format!("starting a program in the box: {error}"))
     }

@@ -13,6 +13,7 @@
 //! | `launch` | how a program of the submission is started |
 //! | `process` | a running program: feed, watch, signal, finish |
 //! | `probe` | calls of single functions of the submission's library |
+//! | `watch` | recorded system calls, and rules that make them fail, fall short or wait |
 //! | `stop` | how a test ends early: something is wrong, or we are at fault |
 //!
 //! It knows nothing of how submissions are stored, scored or reported.
@@ -22,6 +23,8 @@ mod capture;
 mod clock;
 mod done;
 mod entry;
+mod excerpt;
+mod faults;
 mod launch;
 mod probing;
 mod process;
@@ -29,11 +32,14 @@ mod property;
 mod request;
 mod stop;
 mod table;
+mod watch;
 mod watchdog;
 
 pub use bench::Bench;
 pub use done::Done;
 pub use entry::main;
+pub use faults::faults;
+pub use instruments::inject;
 pub use launch::{Input, Launch, Output};
 pub use model::{Limits, Symptom};
 pub use probe::{Fields, Reply};
@@ -42,3 +48,4 @@ pub use process::Process;
 pub use request::Request;
 pub use stop::{Check, Stop, ensure, ensure_eq, found, wrong};
 pub use table::Test;
+pub use watch::Watch;

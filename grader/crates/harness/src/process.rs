@@ -20,6 +20,7 @@ pub(crate) struct Seen {
     pub(crate) argv: Vec<String>,
     pub(crate) child: Child,
     pub(crate) is_submission: bool,
+    pub(crate) is_watched: bool,
     pub(crate) sent: Mutex<Vec<i32>>,
     pub(crate) stderr: Option<Capture>,
 }
@@ -46,6 +47,12 @@ impl Seen {
             ended_by_test: matches!(end, ProgramEnd::Signaled(signal) if sent.contains(&signal)),
             stderr_tail: tail(&self.stderr_so_far(), 2048),
         }
+    }
+
+    /// Whether it has ended, and not of a signal that the test sent.
+    pub(crate) fn ended_by_itself(&self) -> bool {
+        let program = self.program();
+        program.end != ProgramEnd::Running && !program.ended_by_test
     }
 
     fn stderr_so_far(&self) -> Vec<u8> {

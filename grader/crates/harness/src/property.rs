@@ -9,6 +9,15 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRng, TestRunne
 
 use crate::{Check, Stop};
 
+/// A property that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counterexample {
+    /// What was found in the smallest failing case.
+    pub(crate) stop: Stop,
+    /// Which failing call of the body that was, from 0; `None` if none was made.
+    pub(crate) failure: Option<usize>,
+}
+
 /// Runs `body` for `cases` random values. The first failing value is shrunk, within bounds, and
 /// the finding shows the smallest that still fails.
 pub(crate) fn run<S: Strategy>(
@@ -16,7 +25,7 @@ pub(crate) fn run<S: Strategy>(
     cases: u32,
     strategy: S,
     body: impl Fn(S::Value) -> Check,
-) -> Check
+) -> Result<(), Counterexample>
 where
     S::Value: Debug,
 {
@@ -45,27 +54,32 @@ where
     let smallest = match result {
         Ok(()) => return Ok(()),
         Err(TestError::Fail(_, value)) => format!("{value:?}"),
-        Err(TestError::Abort(reason)) => return Err(Stop::Fault(reason.to_string())),
+        Err(TestError::Abort(reason)) => {
+            return Err(Counterexample {
+                stop: Stop::Fault(reason.to_string()),
+                failure: None,
+            });
+        }
     };
     let mut failures = failures.into_inner();
     let at = failures.iter().rposition(|(shown, _)| *shown == smallest);
-    match failures.swap_remove(at.unwrap_or(failures.len() - 1)).1 {
-        Stop::Found(mut finding) => {
-            finding.got.push_str(&format!(
-                "\nsmallest failing case: {}",
-                shortened(&smallest)
-            ));
-            Err(Stop::Found(finding))
-        }
-        fault @ Stop::Fault(_) => Err(fault),
+    let at = at.unwrap_or(failures.len() - 1);
+    let mut stop = failures.swap_remove(at).1;
+    if let Stop::Found(finding) = &mut stop {
+        let smallest = shortened(&smallest);
+        finding.got += &format!("\nsmallest failing case: {smallest}");
     }
+    Err(Counterexample {
+        stop,
+        failure: Some(at),
+    })
 }
 
 /// A fault of ours would only be repeated, and a program that spins does so whatever it is given:
 /// every further case would cost its CPU time again.
 fn is_worth_shrinking(stop: &Stop) -> bool {
     match stop {
-        Stop::Fault(_) => false,
+        Stop::Unavailable(_) | Stop::Fault(_) => false,
         Stop::Found(finding) => finding.symptom != Symptom::BusyWait,
     }
 }
@@ -95,7 +109,11 @@ mod tests {
                 crate::ensure(n < 17, "n", "small", "big")
             })
         };
-        let Err(Stop::Found(finding)) = broken(1) else {
+        let Err(Counterexample {
+            stop: Stop::Found(finding),
+            ..
+        }) = broken(1)
+        else {
             panic!("not found")
         };
         assert!(
@@ -113,8 +131,9 @@ mod tests {
             *calls.borrow_mut() += 1;
             Err(Stop::Fault("no box".into()))
         });
+        let stop = result.map_err(|example| example.stop);
         assert_eq!(
-            (result, *calls.borrow()),
+            (stop, *calls.borrow()),
             (Err(Stop::Fault("no box".into())), 1)
         );
     }

@@ -13,6 +13,8 @@ pub type Check<T = ()> = Result<T, Stop>;
 pub enum Stop {
     /// The submission did something wrong.
     Found(Finding),
+    /// This machine lacks an instrument that the test needs; its points count for nobody.
+    Unavailable(String),
     /// The grader could not do its part; never counts against the submission.
     Fault(String),
 }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use crate::proc::{Activity, Process, State, Switches, Thread};
 use blocked::Blocked;
+pub(crate) use calls::name as call_name;
 use scene::Scene;
 
 /// Between the two looks.

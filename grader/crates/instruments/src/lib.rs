@@ -1,8 +1,10 @@
-//! What the kernel says of a running process, and why a process tree does not move.
+//! What the kernel says of a running process, why a process tree does not move, and what it
+//! does when system calls fail, fall short or come in an unlucky order.
 //!
 //! Knows processes and kernel objects; knows no lab, no points and no student.
 
 pub mod autopsy;
+pub mod inject;
 pub mod proc;
 
 pub use autopsy::{Autopsy, explain};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timeline;
+
 /// Everything one run of one hidden test left to judge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -19,6 +21,12 @@ pub struct Evidence {
     pub isolation: String,
     /// Processes of the submission that were still alive at the end and had to be killed.
     pub survivors: u32,
+    /// The recorded calls that matter, if the test recorded any.
+    #[serde(default, skip_serializing_if = "Timeline::is_empty")]
+    pub timeline: Timeline,
+    /// Faults that were never injected, because the programs ended well before they came there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
 }
 
 /// How the verdict program ended.
@@ -38,6 +46,11 @@ pub enum Ended {
         autopsy: Vec<String>,
         /// Whether every process slept without any timer, so that nothing could ever move.
         deadlocked: bool,
+    },
+    /// This machine lacks an instrument that the test needs: nothing was found out.
+    Unavailable {
+        /// What is missing.
+        text: String,
     },
     /// The verdict program itself failed: never the student's fault.
     Fault {

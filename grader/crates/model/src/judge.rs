@@ -25,6 +25,7 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
             };
         }
         Ended::Fault { text } => (Outcome::GraderFault, our_fault(text)),
+        Ended::Unavailable { text } => (Outcome::Unavailable, not_here(text)),
         Ended::Deadline {
             autopsy,
             deadlocked,
@@ -59,6 +60,7 @@ pub fn judge(row: &RubricRow, evidence: &Evidence) -> Verdict {
             why: row.why.clone(),
             read: row.read.clone(),
             again: String::new(),
+            timeline: evidence.timeline.printable(),
         },
     }
 }
@@ -136,6 +138,15 @@ fn our_fault(text: &str) -> Finding {
     }
 }
 
+fn not_here(text: &str) -> Finding {
+    Finding {
+        symptom: Symptom::Wrong,
+        what: format!("not tested: this machine lacks what the test needs: {text}"),
+        expected: String::new(),
+        got: String::new(),
+    }
+}
+
 fn hung(row: &RubricRow, autopsy: &[String], deadlocked: bool) -> Finding {
     let seconds = row.limits.deadline_ms as f64 / 1000.0;
     Finding {
@@ -156,7 +167,7 @@ fn hung(row: &RubricRow, autopsy: &[String], deadlocked: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
+    use crate::{Limits, Timeline};
 
     fn row() -> RubricRow {
         RubricRow {
@@ -189,6 +200,8 @@ mod tests {
             cpu_ms: 1,
             isolation: "B".into(),
             survivors: 0,
+            timeline: Timeline::default(),
+            missed: Vec::new(),
         };
         judge(&row(), &evidence).outcome
     }
@@ -285,6 +298,14 @@ mod tests {
         let running = || vec![program(ProgramEnd::Running, "")];
         assert_eq!(outcome(deadline(false), running()), Outcome::Hang);
         assert_eq!(outcome(deadline(true), running()), Outcome::Deadlock);
+    }
+
+    #[test]
+    fn a_missing_instrument_is_neither_a_pass_nor_a_failure() {
+        let text = "no announcements".into();
+        let panicked = vec![program(ProgramEnd::Exited(101), "")];
+        let ended = Ended::Unavailable { text };
+        assert_eq!(outcome(ended, panicked), Outcome::Unavailable);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod points;
 mod policy;
 mod rubric;
 mod score;
+mod timeline;
 
 pub use evidence::{Ended, Evidence, Finding, Program, ProgramEnd, Symptom};
 pub use gradebook::{Gradebook, LabGrade, LabStatus, SubmissionGrade, TestGrade};
@@ -24,3 +25,4 @@ pub use points::Points;
 pub use policy::{Adjustment, Change, LabPolicy, LateRule, Override, Policy, Reveal, TestPolicy};
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;
+pub use timeline::{Timeline, TimelineRow};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timeline;
+
 /// One failure, told so that it teaches. Public and hidden tests use the same five fields.
 ///
 /// Every field is a plain sentence or fragment without a trailing newline; an empty field is
@@ -22,6 +24,9 @@ pub struct Message {
     pub read: String,
     /// The one command that runs this again, with its seed.
     pub again: String,
+    /// The recorded calls that matter; empty when nothing was recorded.
+    #[serde(default, skip_serializing_if = "Timeline::is_empty")]
+    pub timeline: Timeline,
 }
 
 impl Message {
@@ -41,7 +46,8 @@ impl Message {
 }
 
 impl fmt::Display for Message {
-    /// One labelled field a line; continuation lines are indented under their label.
+    /// One labelled field a line; continuation lines are indented under their label. The timeline
+    /// comes last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (label, text)) in self.fields().enumerate() {
             if i > 0 {
@@ -52,6 +58,9 @@ impl fmt::Display for Message {
                 "{label:>9}: {}",
                 text.trim_end().replace('\n', "\n           ")
             )?;
+        }
+        if !self.timeline.is_empty() {
+            write!(f, "\n\n{}", self.timeline)?;
         }
         Ok(())
     }

@@ -38,6 +38,8 @@ pub enum Outcome {
     BuildError,
     /// The submission could not be taken in.
     Rejected,
+    /// This machine lacks an instrument that the test needs: its points count for nobody.
+    Unavailable,
     /// Our own fault: never costs points.
     GraderFault,
 }
@@ -61,6 +63,7 @@ impl Outcome {
             Self::NotAttempted => "not_attempted",
             Self::BuildError => "build_error",
             Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
             Self::GraderFault => "grader_fault",
         }
     }

@@ -119,7 +119,8 @@ impl<'a, E> State<'a, E> {
     fn turn(&self, row: &RubricRow) -> Option<Turn> {
         for base in &row.needs {
             match self.outcomes.get(base) {
-                Some(Outcome::Pass) => {}
+                // What cannot be tested here is no reason to hold back what can.
+                Some(Outcome::Pass | Outcome::Unavailable) => {}
                 Some(_) => return Some(Turn::Skip(base.clone())),
                 None if self.is_to_come(base) => return None,
                 None => {}

@@ -140,7 +140,10 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
             } else {
                 0
             },
-            max_score: row.points,
+            max_score: match verdict.outcome {
+                Outcome::Unavailable => 0,
+                _ => row.points,
+            },
             message: verdict.message.clone(),
             reveal: Reveal::default(),
             seed: evidence.map_or(0, |evidence| evidence.seed),
@@ -151,9 +154,13 @@ fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
     score(rubric, tests.collect())
 }
 
-/// A test of ours that failed has no verdict yet: it is run again when grading goes on.
+/// A test of ours that failed has no verdict yet: it is run again when grading goes on. So is one
+/// that lacked an instrument, for that may be on another machine.
 pub(crate) fn is_final(verdict: &Verdict) -> bool {
-    verdict.outcome != Outcome::GraderFault && verdict.outcome != Outcome::Skipped
+    !matches!(
+        verdict.outcome,
+        Outcome::GraderFault | Outcome::Skipped | Outcome::Unavailable
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
-use model::{LabStatus, Outcome, Record};
+use model::{LabStatus, Outcome, Record, RubricRow};
 
 use crate::build::{Built, build};
 use crate::grade::{GradeError, GradeOptions};
@@ -184,12 +184,14 @@ impl Grading<'_> {
         let passes = |id: &String| outcomes.get(id).is_some_and(|outcome| outcome.is_pass());
         let rubric = &work.kit.rubric;
         let earned = rubric.rows.iter().filter(|row| passes(&row.id));
+        let counts = |row: &&RubricRow| outcomes.get(&row.id) != Some(&Outcome::Unavailable);
+        let to_earn = rubric.rows.iter().filter(counts);
         (self.sink)(Event::SeatDone {
             submission: work.submission.id.clone(),
             lab: work.kit.lab.name.clone(),
             status,
             score: earned.map(|row| row.points).sum(),
-            max_score: rubric.max_score(),
+            max_score: to_earn.map(|row| row.points).sum(),
         });
     }
 }

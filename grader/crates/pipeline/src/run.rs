@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::{Ended, Evidence, Message, Outcome, RubricRow, Verdict, judge};
+use model::{Ended, Evidence, Message, Outcome, RubricRow, Timeline, Verdict, judge};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::Level;
 use serde::Serialize;
@@ -186,6 +186,8 @@ fn collect(
         cpu_ms: 0,
         isolation: level,
         survivors: 0,
+        timeline: Timeline::default(),
+        missed: Vec::new(),
     })
 }
 

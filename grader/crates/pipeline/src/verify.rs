@@ -268,9 +268,18 @@ fn run_once(
     let started = std::time::Instant::now();
     let collect = |row: &RubricRow, (verdict, evidence): Judged| {
         let mut result = collected.lock().expect("no holder of this lock panics");
-        result.cpu_ms += evidence.map_or(0, |evidence| evidence.cpu_ms);
-        let said = verdict.message.to_string();
-        result.tests.insert(row.id.clone(), (verdict.outcome, said));
+        let mut said = verdict.message.to_string();
+        let mut outcome = verdict.outcome;
+        if let Some(evidence) = evidence {
+            result.cpu_ms += evidence.cpu_ms;
+            // A submission may be right without ever coming to a fault; the reference shows that
+            // the fault can be met at all.
+            if result.subject.name() == "reference" && !evidence.missed.is_empty() {
+                outcome = Outcome::GraderFault;
+                said = format!("never injected: {}", evidence.missed.join(", "));
+            }
+        }
+        result.tests.insert(row.id.clone(), (outcome, said));
         Ok::<(), Stopped>(())
     };
     let programs = seat.programs();
@@ -285,7 +294,7 @@ fn run_once(
 
 /// What contradicts the subject's known answer, one line each.
 fn problems(result: &SubjectResult) -> Vec<String> {
-    let not_run = |outcome: &Outcome| *outcome == Outcome::Skipped;
+    let not_run = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::Unavailable);
     let mut problems = Vec::new();
     for (id, (outcome, said)) in &result.tests {
         let complaint = match &result.subject {

@@ -6,6 +6,7 @@
 //! script only ever sets text: whatever a submission said is never markup.
 
 mod details;
+mod lanes;
 mod statistics;
 
 use std::collections::BTreeMap;

@@ -174,7 +174,7 @@ fn kind(outcome: Outcome) -> Kind {
         | Outcome::BuildError
         | Outcome::Rejected
         | Outcome::GraderFault => Kind::Error,
-        Outcome::Skipped => Kind::Skipped,
+        Outcome::Skipped | Outcome::Unavailable => Kind::Skipped,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a submitter is shown of a hidden test and of a changed mark: no more than the course
 //! reveals.
 
-use model::{Adjustment, LabGrade, Outcome, Reveal, TestGrade};
+use model::{Adjustment, LabGrade, Outcome, Reveal, TestGrade, Timeline};
 
 /// One test as its submitter sees it.
 pub(crate) struct Shown<'a> {
@@ -11,6 +11,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) outcome: &'static str,
     /// Labelled fields of its message.
     pub(crate) fields: Vec<(&'static str, &'a str)>,
+    /// The recorded calls, which tell what the test did.
+    timeline: Option<&'a Timeline>,
 }
 
 impl<'a> Shown<'a> {
@@ -34,16 +36,21 @@ impl<'a> Shown<'a> {
             fields: fields
                 .filter(|(label, _)| !silent && revealed(label))
                 .collect(),
+            timeline: Some(&test.message.timeline).filter(|timeline| {
+                !silent && test.reveal == Reveal::Counterexample && !timeline.is_empty()
+            }),
         }
     }
 
-    /// The fields as a labelled text; empty if there are none.
+    /// The fields as a labelled text, and the recorded calls; empty if there are none.
     pub(crate) fn text(&self) -> String {
         let lines = self
             .fields
             .iter()
             .map(|(label, text)| format!("{label:>9}: {}", indented(text)));
-        lines.collect::<Vec<_>>().join("\n")
+        let fields = lines.collect::<Vec<_>>().join("\n");
+        let timeline = self.timeline.map(|timeline| format!("\n\n{timeline}"));
+        fields + &timeline.unwrap_or_default()
     }
 }
 

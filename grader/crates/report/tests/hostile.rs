@@ -1,6 +1,9 @@
 //! Whatever a submission says is shown as text, in every format.
 
-use model::{Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade};
+use model::{
+    Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade, Timeline,
+    TimelineRow,
+};
 
 const HOSTILE: &str = "<script>alert(1)</script> \u{1b}[31m ``` & \"quoted\" ' --></pre>";
 
@@ -14,6 +17,16 @@ fn gradebook() -> Gradebook {
         message: Message {
             what: HOSTILE.into(),
             got: "0".into(),
+            timeline: Timeline {
+                columns: vec!["reader".into()],
+                rows: vec![TimelineRow {
+                    at_us: 1500,
+                    column: 0,
+                    text: format!("open({HOSTILE})"),
+                    effect: Some("EINTR".into()),
+                    after_gap: true,
+                }],
+            },
             ..Message::default()
         },
         reveal: Default::default(),
@@ -107,6 +120,18 @@ fn html_holds_no_tag_that_a_submission_wrote() {
     assert!(
         !page.contains("http://") && !page.contains("https://"),
         "nothing from the network"
+    );
+}
+
+#[test]
+fn recorded_calls_are_a_picture_on_the_page_and_columns_in_the_feedback() {
+    let page = String::from_utf8(report::html(&gradebook())).unwrap();
+    assert!(page.contains("<text class=\"lane\" x=\"90\" y=\"20\">reader</text>"));
+    assert!(page.contains("<circle cx=\"90\" cy=\"78\" r=\"4\" class=\"touched\"/>"));
+    let text = String::from_utf8(report::feedback(&gradebook().submissions[0])).unwrap();
+    assert!(
+        text.contains("        ms  reader\n       ...\n     1.500  open("),
+        "{text}"
     );
 }
 

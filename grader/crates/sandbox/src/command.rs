@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use nix::sys::resource::Resource;
 
+use crate::Watch;
+
 /// A program to start in a box.
 ///
 /// It starts in a session of its own: without a terminal, out of reach of the Ctrl-C that stops
@@ -32,6 +34,8 @@ pub struct Command {
     pub ignored: Vec<i32>,
     /// Signals that start out blocked.
     pub blocked: Vec<i32>,
+    /// Calls that are announced to a listener; none if `None`.
+    pub watch: Option<Watch>,
 }
 
 impl Command {
@@ -47,6 +51,7 @@ impl Command {
             umask: None,
             ignored: Vec::new(),
             blocked: Vec::new(),
+            watch: None,
         }
     }
 }

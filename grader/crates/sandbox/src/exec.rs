@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credentials::Identity;
 use crate::rlimits::Limit;
+use crate::watch::Watched;
 use crate::wire::Spawn;
 
 /// Why a program could not be started.
@@ -38,6 +39,7 @@ pub(crate) enum Stage {
     WorkDir,
     Limits,
     Privileges,
+    Watch,
     Exec,
 }
 
@@ -64,14 +66,19 @@ struct Program {
     umask: Mode,
     ignored: Vec<i32>,
     blocked: Vec<i32>,
+    watched: Option<(Watched, OwnedFd)>,
     identity: Identity,
 }
 
 impl Program {
-    fn new(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> nix::Result<Self> {
+    fn new(spawn: Spawn, mut fds: Vec<OwnedFd>, identity: Identity) -> nix::Result<Self> {
         let c_string = |text: OsString| CString::new(text.into_vec()).map_err(|_| Errno::EINVAL);
         let c_strings = |texts: Vec<OsString>| -> nix::Result<Vec<CString>> {
             texts.into_iter().map(c_string).collect()
+        };
+        let watched = match spawn.watched {
+            Some(watched) => Some((watched, fds.pop().ok_or(Errno::EBADF)?)),
+            None => None,
         };
         if fds.len() != spawn.fds.len() || spawn.fds.iter().any(|number| *number < 0) {
             return Err(Errno::EBADF);
@@ -85,6 +92,7 @@ impl Program {
             umask: Mode::from_bits_truncate(spawn.umask),
             ignored: spawn.ignored,
             blocked: spawn.blocked,
+            watched,
             identity,
         })
     }
@@ -172,6 +180,10 @@ fn execute(
 ) -> Result<Infallible, Failure> {
     setsid().at(Stage::Session)?;
     ignore_signals(&program.ignored).at(Stage::Signals)?;
+    let to_listener = match &program.watched {
+        Some((_, socket)) => Some(lifted(socket).at(Stage::Descriptors)?),
+        None => None,
+    };
     place_descriptors(&program.fds, lifted).at(Stage::Descriptors)?;
     umask(program.umask);
     program.identity.change_user().at(Stage::Privileges)?;
@@ -183,6 +195,10 @@ fn execute(
     }
     program.identity.drop_capabilities().at(Stage::Privileges)?;
     block_exactly(&program.blocked).at(Stage::Signals)?;
+    // Last, so that nothing before it is announced.
+    if let (Some((watched, _)), Some(socket)) = (&program.watched, to_listener) {
+        watched.install(socket).at(Stage::Watch)?;
+    }
     execve(&program.argv[0], &program.argv, &program.env).at(Stage::Exec)
 }
 

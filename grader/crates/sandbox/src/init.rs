@@ -77,7 +77,7 @@ impl Init {
             }
             if asked {
                 match self.channel.receive() {
-                    Ok(Some((Request::Spawn(spawn), fds))) => self.spawn(spawn, fds),
+                    Ok(Some((Request::Spawn(spawn), fds))) => self.spawn(*spawn, fds),
                     Ok(Some((Request::Begin, _))) => {}
                     Ok(Some((Request::Finish, _))) => {
                         let survivors = self.kill_all();

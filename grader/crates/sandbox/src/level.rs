@@ -1,12 +1,13 @@
 //! The levels of isolation, and which of them this machine really gives.
 
 use std::fmt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::{BoxSpec, Command, OpenError, Sandbox};
+use crate::{BoxSpec, Command, OpenError, Sandbox, Watch};
 
 /// How well a box holds. A greater level holds better: `Level::A` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +139,9 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// The hidden subcommand that [`try_watch`] runs its helper with, followed by a level.
+pub const CHECK_WATCH_COMMAND: &str = "__watch-check";
+
 /// The hidden subcommand that [`best_level`] runs its helper with, followed by a level.
 pub const CHECK_COMMAND: &str = "__box-check";
 
@@ -163,9 +167,19 @@ pub fn try_level(helper: &Path, level: Level) -> Result<(), Refusal> {
     run_check(helper, level).map_err(|reason| Refusal { level, reason })
 }
 
+/// Whether system calls of programs can be announced on a level of this machine, tried for real;
+/// `helper` as for [`best_level`], but it calls [`check_watch`].
+pub fn try_watch(helper: &Path, level: Level) -> Result<(), Refusal> {
+    ask(helper, CHECK_WATCH_COMMAND, level).map_err(|reason| Refusal { level, reason })
+}
+
 fn run_check(helper: &Path, level: Level) -> Result<(), String> {
+    ask(helper, CHECK_COMMAND, level)
+}
+
+fn ask(helper: &Path, command: &str, level: Level) -> Result<(), String> {
     let output = std::process::Command::new(helper)
-        .args([CHECK_COMMAND, &level.to_string()])
+        .args([command, &level.to_string()])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("running {}: {error}", helper.display()))?;
@@ -186,12 +200,30 @@ const TRIAL: Duration = Duration::from_secs(10);
 ///
 /// The process is moved into the box's room and is good for nothing else afterwards.
 pub fn check(level: Level) -> Result<(), OpenError> {
+    run_trial(level, Command::new("/bin/true"))
+}
+
+/// The same with a program whose calls are announced. None of them is chosen, so nobody has to
+/// listen: what is tried is whether the kernel and whoever confines us allow it.
+pub fn check_watch(level: Level) -> Result<(), OpenError> {
+    let no_socket = |error: std::io::Error| OpenError::Trial {
+        reason: error.to_string(),
+    };
+    let (_ours, theirs) = UnixStream::pair().map_err(no_socket)?;
+    let mut command = Command::new("/bin/true");
+    command.watch = Some(Watch {
+        calls: Vec::new(),
+        socket: theirs.into(),
+        cpu: None,
+    });
+    run_trial(level, command)
+}
+
+fn run_trial(level: Level, command: Command) -> Result<(), OpenError> {
     let sandbox = Sandbox::open(&BoxSpec::default(), level)?;
-    let child = sandbox
-        .spawn(Command::new("/bin/true"))
-        .map_err(|error| OpenError::Trial {
-            reason: error.to_string(),
-        })?;
+    let child = sandbox.spawn(command).map_err(|error| OpenError::Trial {
+        reason: error.to_string(),
+    })?;
     let trial = match child.wait_until(Instant::now() + TRIAL) {
         Some(exit) if exit.status.success() => Ok(()),
         Some(exit) => Err(format!("true ended with {}", exit.status)),

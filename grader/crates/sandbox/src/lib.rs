@@ -41,6 +41,10 @@
 //! How much of this a machine allows is its [`Level`]; `open` gives exactly the level it was asked
 //! for, or the step that failed.
 //!
+//! A program can be started so that chosen system calls of it, and of everything it starts, are
+//! announced to a listener in the room before they happen (`watch.rs`). The filter for that comes
+//! on top of the box's own, so a listener can never allow what the box refuses.
+//!
 //! # Without namespaces
 //!
 //! Many containers refuse namespaces to everybody. There is no cell then, but a **fence** around
@@ -89,6 +93,7 @@ mod spare;
 mod spec;
 mod step;
 mod traces;
+mod watch;
 mod wire;
 mod work_dir;
 
@@ -97,10 +102,14 @@ pub use child::{Child, Exit};
 pub use command::Command;
 pub use credentials::BOX_UID;
 pub use leftovers::Leftovers;
-pub use level::{CHECK_COMMAND, Level, Refusal, UnknownLevel, best_level, check, try_level};
+pub use level::{
+    CHECK_COMMAND, CHECK_WATCH_COMMAND, Level, Refusal, UnknownLevel, best_level, check,
+    check_watch, try_level, try_watch,
+};
 pub use nix::sys::resource::Resource;
 pub use rlimits::Rlimits;
 pub use sandbox::{OpenError, Sandbox, SpawnError};
 pub use spare::SPARE as SPARE_UIDS;
 pub use spec::{Bind, BoxSpec};
 pub use step::StepError;
+pub use watch::Watch;

@@ -19,6 +19,7 @@ use crate::fence::QUEUES;
 use crate::leftovers::{self, Leftovers, Object};
 use crate::room::{self, Extras, Holdings, Room};
 use crate::step::AtStep;
+use crate::watch::Watched;
 use crate::wire::{Channel, MAX_FDS, Request, Spawn};
 use crate::{BoxSpec, Child, Command, Level, Rlimits, StepError, processes, rlimits};
 
@@ -48,6 +49,15 @@ pub enum SpawnError {
     /// `execve` failed: no such file, no permission, no executable, arguments too long.
     #[error("execute {}: {errno}", program.display())]
     Exec {
+        /// What was to be executed.
+        program: PathBuf,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// Its calls cannot be announced: a kernel before 5.19, a container that forbids it, or a
+    /// caller that is being watched itself (`EBUSY`).
+    #[error("have the system calls of {} announced: {errno}", program.display())]
+    Watch {
         /// What was to be executed.
         program: PathBuf,
         /// The kernel's answer.
@@ -192,7 +202,7 @@ impl Sandbox {
         let (spawn, fds) = self.request(id, command)?;
         let started = self.desk.expect_start(id).ok_or(SpawnError::Gone)?;
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        if let Err(error) = self.send(&Request::Spawn(spawn), &borrowed) {
+        if let Err(error) = self.send(&Request::Spawn(Box::new(spawn)), &borrowed) {
             self.desk.forget_start(id);
             return Err(match error.kind() {
                 io::ErrorKind::InvalidInput => SpawnError::TooLarge,
@@ -210,6 +220,13 @@ impl Sandbox {
                 program,
                 errno: Errno::from_raw(errno),
             }),
+            Ok(Err(Failure {
+                stage: Stage::Watch,
+                errno,
+            })) => Err(SpawnError::Watch {
+                program,
+                errno: Errno::from_raw(errno),
+            }),
             Ok(Err(Failure { stage, errno })) => Err(SpawnError::Prepare {
                 program,
                 step: format!("{stage:?}").to_lowercase(),
@@ -220,12 +237,18 @@ impl Sandbox {
     }
 
     fn request(&self, id: u64, command: Command) -> Result<(Spawn, Vec<OwnedFd>), SpawnError> {
-        if command.fds.len() > MAX_FDS {
-            return Err(SpawnError::TooManyFds {
-                n_fds: command.fds.len(),
-            });
+        let n_fds = command.fds.len() + usize::from(command.watch.is_some());
+        if n_fds > MAX_FDS {
+            return Err(SpawnError::TooManyFds { n_fds });
         }
-        let (fds, numbers) = command.fds.into_iter().unzip();
+        let (mut fds, numbers): (Vec<OwnedFd>, _) = command.fds.into_iter().unzip();
+        let watched = command.watch.map(|watch| {
+            fds.push(watch.socket);
+            Watched {
+                calls: watch.calls,
+                cpu: watch.cpu,
+            }
+        });
         let mut argv = vec![command.program.into_os_string()];
         argv.extend(command.args);
         let variable = |(mut name, value): (OsString, OsString)| {
@@ -243,6 +266,7 @@ impl Sandbox {
             umask: command.umask.unwrap_or(0o022),
             ignored: command.ignored,
             blocked: command.blocked,
+            watched,
         };
         Ok((spawn, fds))
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exec::Failure;
 use crate::rlimits::Limit;
+use crate::watch::Watched;
 
 /// From the room to the spawn server.
 #[derive(Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub(crate) enum Request {
     /// Your ids are mapped: set yourself up.
     Begin,
     /// Start a program.
-    Spawn(Spawn),
+    Spawn(Box<Spawn>),
     /// Count what runs, kill it, report the ends, and exit.
     Finish,
 }
@@ -39,6 +40,8 @@ pub(crate) struct Spawn {
     pub(crate) umask: u32,
     pub(crate) ignored: Vec<i32>,
     pub(crate) blocked: Vec<i32>,
+    /// Its socket comes after the descriptors in `fds`.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// From the spawn server to the room.

@@ -4,7 +4,8 @@
 
 use coach::record::{Entry, Taught};
 use model::{
-    Ended, Evidence, Finding, Limits, Program, ProgramEnd, RubricRow, Symptom, Verdict, judge,
+    Ended, Evidence, Finding, Limits, Program, ProgramEnd, RubricRow, Symptom, Timeline, Verdict,
+    judge,
 };
 
 use crate::boxed::Answer;
@@ -23,6 +24,8 @@ pub(crate) fn verdict(taught: &Taught, answer: &Answer, level: &str) -> Verdict 
         cpu_ms: 0,
         isolation: level.to_owned(),
         survivors: 0,
+        timeline: Timeline::default(),
+        missed: Vec::new(),
     };
     let mut verdict = judge(&row(taught), &evidence);
     if !verdict.outcome.is_pass() {

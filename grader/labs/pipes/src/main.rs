@@ -6,6 +6,7 @@ use harness::{Limits, Test};
 
 mod bytes;
 mod ends;
+mod faults;
 mod frames;
 mod pipelines;
 mod records;
@@ -91,6 +92,36 @@ const TESTS: &[Test] = &[
             "Loop until the buffer is full or read(2) returned 0. Never look into the bytes.",
         ],
         run: bytes::bytes_arrive_unchanged_however_they_are_cut,
+    },
+    Test {
+        id: "a_copy_survives_interrupted_and_short_calls",
+        part: 3,
+        points: 6,
+        needs: &["bytes_arrive_unchanged_however_they_are_cut"],
+        limits: Limits::DEFAULT.seconds(30),
+        why: "any read(2) or write(2) may move fewer bytes than asked for, or none at all because a signal came",
+        read: "README parts 2 and 3, read(2) and write(2): RETURN VALUE and EINTR, `write_all` and `read_full` in src/lib.rs",
+        hint: [
+            "write(2) returned 3 when you gave it 10 bytes. What is to be written next, and from where?",
+            "write(2): RETURN VALUE, and EINTR under ERRORS. signal(7): Interruption of system calls.",
+            "A loop: advance by what the call returned, call again after EINTR, return every other error.",
+        ],
+        run: faults::a_copy_survives_interrupted_and_short_calls,
+    },
+    Test {
+        id: "an_error_is_passed_on",
+        part: 3,
+        points: 3,
+        needs: &["bytes_arrive_unchanged_however_they_are_cut"],
+        limits: Limits::DEFAULT,
+        why: "only 0 is the end of the file, and only EINTR asks for another try: every other error is the caller's to decide on",
+        read: "README parts 2 and 3, read(2) and write(2): ERRORS, `write_all` and `read_full` in src/lib.rs",
+        hint: [
+            "What does your loop do with an errno that you did not think of?",
+            "read(2): RETURN VALUE: -1 is not 0.",
+            "Match EINTR by name, and let everything else out with `?` or return Err.",
+        ],
+        run: faults::an_error_is_passed_on,
     },
     Test {
         id: "the_longest_record_fits_and_a_longer_one_writes_nothing",
@@ -271,6 +302,21 @@ const TESTS: &[Test] = &[
             "Keep all process ids in order and wait for each of them.",
         ],
         run: pipelines::every_stage_is_waited_for,
+    },
+    Test {
+        id: "an_interrupted_wait_goes_on",
+        part: 7,
+        points: 3,
+        needs: &["every_stage_is_waited_for"],
+        limits: Limits::DEFAULT,
+        why: "waitpid(2) can be interrupted like any call that waits: the child is still there afterwards",
+        read: "README part 7, waitpid(2) EINTR, `run_pipeline` in src/lib.rs",
+        hint: [
+            "A signal comes while you wait for a stage. What has become of the stage?",
+            "waitpid(2): ERRORS.",
+            "Call waitpid again as long as it says EINTR.",
+        ],
+        run: faults::an_interrupted_wait_goes_on,
     },
     Test {
         id: "a_pipeline_takes_in_no_more_than_its_pipes_hold",

@@ -6,6 +6,7 @@ use harness::{Limits, Test};
 
 mod bill;
 mod claims;
+mod faults;
 mod names;
 mod objects;
 mod outside;
@@ -183,6 +184,24 @@ const TESTS: &[Test] = &[
             "Load each counter once; tail.wrapping_sub(head) must fit between 0 and the capacity, and the length must fit the slot; give the lock back also when it does not.",
         ],
         run: claims::nonsense_in_shared_memory_is_an_error,
+    },
+    Test {
+        id: "an_interrupted_wait_takes_nothing",
+        part: 4,
+        points: 5,
+        needs: &[
+            "a_process_that_has_to_wait_sleeps",
+            "every_item_arrives_once_and_in_order",
+        ],
+        limits: Limits::DEFAULT,
+        why: "sem_wait(3) that a signal interrupts has not taken anything: who goes on all the same reads a slot that nobody filled",
+        read: "README parts 2 and 4, sem_wait(3): RETURN VALUE and EINTR, `Sem::wait`",
+        hint: [
+            "Your semaphore is at 0, a signal comes, sem_wait returns. What has it returned, and what do you have?",
+            "sem_wait(3): ERRORS. signal(7): Interruption of system calls",
+            "Call sem_wait again as long as it fails with EINTR; pass every other error on",
+        ],
+        run: faults::an_interrupted_wait_takes_nothing,
     },
     Test {
         id: "one_item_wakes_one_consumer",

@@ -1,13 +1,11 @@
 //! The hidden tests of the signals lab. The table below is the rubric.
-//!
-//! Rows about a wake-up lost between looking and sleeping, about a child that ends before its
-//! parent knows it, and about `errno` in a handler need the fault injector and are not here yet.
 
 mod children;
 mod ending;
 mod handlers;
 mod kernel;
 mod masks;
+mod moments;
 mod self_pipe;
 mod sleeps;
 
@@ -277,6 +275,51 @@ const TESTS: &[Test] = &[
             "O_NONBLOCK on the write end; note the signal in an atomic set first, write a byte second",
         ],
         run: self_pipe::full_pipe_blocks_and_loses_nothing,
+    },
+    Test {
+        id: "signal_just_before_the_sleep_is_not_lost",
+        part: 4,
+        points: 5,
+        needs: &["waiting_for_a_flag_sleeps"],
+        limits: SHORT,
+        why: "looking at a flag and going to sleep must be one step: a signal in between is handled, and then nobody wakes you",
+        read: "README part 4, sigsuspend(2), pause(2), `wait_flag`",
+        hint: [
+            "The flag is still false; now the signal comes; now you go to sleep. Who wakes you?",
+            "sigsuspend(2): DESCRIPTION and NOTES",
+            "Block the signal, look at the flag, and let sigsuspend unblock it only while you sleep",
+        ],
+        run: moments::a_signal_before_the_sleep_is_not_lost,
+    },
+    Test {
+        id: "signals_wait_while_a_child_is_made",
+        part: 8,
+        points: 4,
+        needs: &[],
+        limits: Limits::DEFAULT,
+        why: "a child may end before fork(2) has returned in its parent: its SIGCHLD has to wait until the parent knows the child",
+        read: "README part 8, sigprocmask(2), fork(2), `spawn_child`",
+        hint: [
+            "Your child ends at once. What does a handler for SIGCHLD find in the table?",
+            "sigprocmask(2); signal(7): Signal mask and pending signals",
+            "Block every signal before fork, insert, and only then put the old mask back",
+        ],
+        run: moments::signals_wait_while_a_child_is_made,
+    },
+    Test {
+        id: "interrupted_code_keeps_its_errno",
+        part: 6,
+        points: 4,
+        needs: &["drain_tells_each_signal_once"],
+        limits: Limits::DEFAULT,
+        why: "a handler runs between any call and the line that reads errno: what it calls must leave no trace there",
+        read: "README part 6, errno(3), signal-safety(7), `SelfPipe`",
+        hint: [
+            "The pipe is full and write(2) in your handler fails. Whose errno does it overwrite?",
+            "signal-safety(7): the paragraph about errno",
+            "Save errno at the start of the handler and put it back at the end",
+        ],
+        run: moments::interrupted_code_keeps_its_errno,
     },
     Test {
         id: "counting_survives_a_storm_of_signals",

@@ -7,7 +7,7 @@ use harness::{Bench, Check, Fields, ensure};
 use crate::handlers::start_count;
 
 /// How long a sleeper is watched: a loop that looks every few milliseconds shows in it.
-const WINDOW: Duration = Duration::from_millis(200);
+pub(crate) const WINDOW: Duration = Duration::from_millis(200);
 
 /// `until` sleeps in the kernel, and the signal ends it.
 pub(crate) fn wait_for_a_flag_sleeps(bench: &Bench) -> Check {

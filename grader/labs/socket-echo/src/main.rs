@@ -9,6 +9,7 @@ mod calls;
 mod chunks;
 mod clients;
 mod datagrams;
+mod faults;
 mod limits;
 mod names;
 mod peer;
@@ -311,7 +312,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "a_silent_client_holds_up_nobody",
         part: 6,
-        points: 5,
+        points: 4,
         needs: LINE,
         limits: Limits::DEFAULT,
         why: "a server waits for all its clients at once, never for one of them",
@@ -356,7 +357,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "a_client_that_never_reads_fills_nothing",
         part: 6,
-        points: 5,
+        points: 4,
         needs: LINE,
         limits: Limits::DEFAULT,
         why: "who does not read is not read from: that is how a fixed buffer is enough",
@@ -386,7 +387,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "out_of_descriptors_clients_wait_for_their_turn",
         part: 6,
-        points: 5,
+        points: 4,
         needs: LINE,
         limits: Limits::DEFAULT,
         why: "a listener with a waiting client stays readable: without a descriptor for it, poll must not be asked about it",
@@ -397,6 +398,25 @@ const TESTS: &[Test] = &[
             "Leave the listener out of poll until a client has gone or some time has passed.",
         ],
         run: limits::out_of_descriptors_clients_wait_for_their_turn,
+    },
+    Test {
+        id: "disturbed_calls_lose_no_client",
+        part: 6,
+        points: 5,
+        needs: &[
+            "echo_conn_gives_every_piece_back_at_once",
+            "every_piece_comes_back_at_once",
+            "the_end_of_input_ends_one_direction_only",
+        ],
+        limits: Limits::DEFAULT.seconds(30),
+        why: "a call that a signal interrupted, or that moved fewer bytes than it could, has not failed: it is to be made again, for the rest",
+        read: "README parts 3 to 6, accept(2), recv(2) and send(2): ERRORS and RETURN VALUE, `accept_conn`, `send_all`, `echo_conn` and `serve`",
+        hint: [
+            "Which of your calls can return EINTR, and what happens to the client then?",
+            "accept(2): ERRORS. send(2): RETURN VALUE. signal(7): Interruption of system calls",
+            "EINTR: call again. ECONNABORTED: take the next client. A short send: go on with the rest",
+        ],
+        run: faults::disturbed_calls_lose_no_client,
     },
     Test {
         id: "told_to_stop_the_server_finishes_its_clients",
@@ -431,7 +451,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "every_datagram_goes_back_to_its_sender",
         part: 7,
-        points: 5,
+        points: 4,
         needs: &[],
         limits: Limits::DEFAULT,
         why: "a datagram has bounds and a sender, may be empty, and what does not fit the buffer is lost",
@@ -446,7 +466,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "eight_mebibytes_go_both_ways",
         part: 8,
-        points: 5,
+        points: 4,
         needs: &[],
         limits: Limits::DEFAULT,
         why: "two queues of limited size lie between client and server: who only writes fills both",

@@ -1,7 +1,7 @@
-//! Names of the calls in which programs of this course sleep.
+//! Names of the calls that programs of this course make and sleep in.
 
 /// `read` for 0 on this machine, `system call N` for one that is not listed.
-pub(super) fn name(number: i64) -> String {
+pub(crate) fn name(number: i64) -> String {
     let known = CALLS.iter().find(|(listed, _)| *listed == number);
     known.map_or_else(
         || format!("system call {number}"),
@@ -66,6 +66,27 @@ const CALLS: &[(i64, &str)] = &[
     (libc::SYS_waitid, "waitid"),
     (libc::SYS_write, "write"),
     (libc::SYS_writev, "writev"),
+    (libc::SYS_bind, "bind"),
+    (libc::SYS_dup, "dup"),
+    (libc::SYS_dup3, "dup3"),
+    (libc::SYS_fstat, "fstat"),
+    (libc::SYS_ftruncate, "ftruncate"),
+    (libc::SYS_getpid, "getpid"),
+    (libc::SYS_kill, "kill"),
+    (libc::SYS_listen, "listen"),
+    (libc::SYS_lseek, "lseek"),
+    (libc::SYS_mknodat, "mknodat"),
+    (libc::SYS_mmap, "mmap"),
+    (libc::SYS_munmap, "munmap"),
+    (libc::SYS_pipe2, "pipe2"),
+    (libc::SYS_rt_sigaction, "rt_sigaction"),
+    (libc::SYS_rt_sigprocmask, "rt_sigprocmask"),
+    (libc::SYS_setpgid, "setpgid"),
+    (libc::SYS_shutdown, "shutdown"),
+    (libc::SYS_socket, "socket"),
+    (libc::SYS_tgkill, "tgkill"),
+    (libc::SYS_tkill, "tkill"),
+    (libc::SYS_unlinkat, "unlinkat"),
     // Newer architectures have only the general forms of these.
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_epoll_wait, "epoll_wait"),
@@ -79,4 +100,14 @@ const CALLS: &[(i64, &str)] = &[
     (libc::SYS_select, "select"),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_vfork, "vfork"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_dup2, "dup2"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_fork, "fork"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, "mknod"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_pipe, "pipe"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_unlink, "unlink"),
 ];

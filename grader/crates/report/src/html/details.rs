@@ -6,6 +6,7 @@ use model::{
 use serde_json::{Value, json};
 
 use super::Page;
+use super::lanes::Lanes;
 use crate::shown;
 
 /// One value a submission, in their order.
@@ -61,6 +62,9 @@ fn test(test: &TestGrade, evidence: Option<&Evidence>) -> Value {
     value["fields"] = fields
         .map(|(name, text)| json!([label(name), text]))
         .collect();
+    if let Some(lanes) = Lanes::of(&test.message.timeline) {
+        value["lanes"] = json!(lanes);
+    }
     if let Some(evidence) = evidence {
         value["evidence"] = json!({
             "seed": evidence.seed,

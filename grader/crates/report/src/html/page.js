@@ -74,6 +74,29 @@ const evidence = seen => [
     + (seen.survivors ? `; still alive at the end, and killed then: ${seen.survivors}` : "")),
 ];
 
+// Recorded calls: one lane a process, time runs downwards. The figures come from lanes.rs.
+const drawn = (name, attributes, text = "") => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  return made;
+};
+const picture = of => {
+  const svg = drawn("svg", { width: of.width, height: of.height, role: "img",
+    "aria-label": "recorded system calls, one lane a process, time runs downwards" });
+  svg.append(
+    ...of.lanes.flatMap(lane => [
+      drawn("text", { class: "lane", x: lane.x, y: 20 }, lane.name),
+      drawn("line", { x1: lane.x, y1: 30, x2: lane.x, y2: of.height })]),
+    ...of.calls.flatMap(call => [
+      call.gap === null ? "" : drawn("text", { class: "time", x: 40, y: call.gap }, "…"),
+      drawn("text", { class: "time", x: 4, y: call.y }, call.time),
+      drawn("circle", { cx: call.x, cy: call.y - 4, r: 4, class: call.effect ? "touched" : "" }),
+      drawn("text", { x: call.x + 10, y: call.y }, call.text),
+      call.effect ? drawn("text", { class: "touched", x: call.x + 10, y: call.y + 18 }, call.effect) : ""]));
+  return element("div", { class: "calls" }, svg);
+};
+
 const testEntry = test => {
   const line = element("span", { class: "line" },
     element("span", { class: `outcome ${test.outcome}` }, words(test.outcome)),
@@ -84,7 +107,8 @@ const testEntry = test => {
   const fields = test.fields.flatMap(([label, text]) =>
     [element("dt", {}, label), element("dd", {}, element("pre", {}, text))]);
   return element("details", { class: "test" }, element("summary", {}, line, excerpt),
-    element("dl", {}, ...fields, ...(test.evidence ? evidence(test.evidence) : [])));
+    element("dl", {}, ...fields, ...(test.evidence ? evidence(test.evidence) : [])),
+    test.lanes ? picture(test.lanes) : null);
 };
 
 const labEntry = (of, at) => element("section", { "aria-labelledby": `lab${at}` },

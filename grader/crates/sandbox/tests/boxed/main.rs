@@ -23,6 +23,7 @@ mod reduced;
 mod student;
 mod touch;
 mod walls;
+mod watch;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -101,7 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn cases_of(level: Level) -> Vec<Case> {
-    let mut tables = vec![ending::ANYWHERE];
+    let mut tables = vec![ending::ANYWHERE, watch::CASES];
     if level != Level::None {
         tables.extend([launch::CASES, ipc::CASES, walls::CASES, ending::CASES]);
     }

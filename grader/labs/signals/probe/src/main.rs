@@ -44,6 +44,7 @@ fn main() {
             Ok(Fields::new())
         }
         "raise" => raise(call),
+        "errno_across" => errno_across(call),
         "drain" => {
             let pipe = held
                 .pipe
@@ -90,6 +91,20 @@ fn raise(call: &Call) -> Answer {
         Errno::result(unsafe { libc::raise(call.value(0)) })?;
     }
     Ok(Fields::new())
+}
+
+/// Arguments: a signal, an errno. Gives back what has become of the errno once the signal has
+/// been handled.
+fn errno_across(call: &Call) -> Answer {
+    let signal = call.value(0);
+    Errno::set_raw(call.value(1));
+    // SAFETY: raise takes a number and checks it.
+    let raised = unsafe { libc::raise(signal) };
+    let after = Errno::last_raw();
+    match raised {
+        0 => Ok(Fields::new().value(after)),
+        _ => Err(io::Error::from_raw_os_error(after)),
+    }
 }
 
 /// Arguments: how long to sleep and how often to send a signal meanwhile, in milliseconds. Gives

@@ -1,0 +1,272 @@
+//! What recorder and injector promise.
+
+use std::io::Write;
+use std::time::Duration;
+
+use instruments::Process;
+use instruments::inject::{
+    Delayed, Eintr, Fails, HeldUntil, Log, Short, Signal, Until, call, exec, exit, fork, inject,
+    meet, pipe, read, signal_wait, socket, write,
+};
+use nix::errno::Errno;
+use sandbox::Level;
+
+use crate::stage::{Stage, said};
+
+/// A name that is a sentence, and what it does on a level.
+pub(crate) type Case = (&'static str, fn(Level));
+
+/// All cases.
+pub(crate) const CASES: &[Case] = &[
+    ("calls_of_all_processes_are_in_one_order", one_order),
+    ("threads_belong_to_their_process", threads),
+    (
+        "an_interrupted_read_ends_the_careless_and_not_the_careful",
+        interrupted,
+    ),
+    ("any_error_can_be_had", any_error),
+    ("a_short_write_moves_just_so_many_bytes", short_writes),
+    ("a_short_read_moves_just_so_many_bytes", short_reads),
+    ("a_short_read_waits_like_any_read", short_read_waits),
+    ("a_short_write_without_a_reader_raises_sigpipe", broken_pipe),
+    (
+        "a_signal_before_the_sleep_is_lost_on_the_careless",
+        lost_signal,
+    ),
+    ("a_rendezvous_loses_the_update_of_the_careless", rendezvous),
+    ("a_hold_ends_with_the_process_it_waits_for", until_ended),
+    ("a_rule_that_is_not_reached_is_missing", missing),
+    ("a_delay_delays_and_nothing_else", delay),
+    (
+        "where_somebody_watches_already_the_error_says_so",
+        watched_already,
+    ),
+];
+
+fn texts(log: &Log) -> Vec<String> {
+    let text = |entry| {
+        format!(
+            "{} {}",
+            log.actors[entry_actor(entry)].role,
+            log.text(entry)
+        )
+    };
+    log.entries.iter().map(text).collect()
+}
+
+fn entry_actor(entry: &instruments::inject::Entry) -> usize {
+    entry.actor
+}
+
+fn one_order(level: Level) {
+    let also = [
+        read().on(pipe()),
+        write().on(pipe()),
+        fork(),
+        exec(),
+        exit(),
+    ];
+    let stage = Stage::new(level, Vec::new(), &also);
+    let said = stage.run("sh", stage.shell("/bin/echo hi | (/bin/cat)"));
+    assert_eq!(said, "hi");
+    let log = stage.recorder.log();
+    let texts = texts(&log);
+    let place = |wanted: &str| {
+        let found = texts.iter().position(|text| text.ends_with(wanted));
+        found.unwrap_or_else(|| panic!("no {wanted} in {texts:#?}"))
+    };
+    assert!(
+        place("execve(/bin/echo)") < place("write(1 = pipe A, 3)"),
+        "{texts:#?}"
+    );
+    assert!(
+        place("execve(/bin/cat)") < place("write(1 = pipe B, 3)"),
+        "{texts:#?}"
+    );
+    assert!(
+        place("write(1 = pipe A, 3)") < place("write(1 = pipe B, 3)"),
+        "{texts:#?}"
+    );
+    let roles: Vec<&str> = log.actors.iter().map(|actor| actor.role.as_str()).collect();
+    assert_eq!(roles, ["sh", "sh/1", "sh/2"], "{texts:#?}");
+    assert_eq!(exec().n_in(&log), 2);
+}
+
+fn threads(level: Level) {
+    let stage = Stage::new(level, Vec::new(), &[read().on(pipe()), write().on(pipe())]);
+    stage.run("one", stage.victim(&["threads"]));
+    let log = stage.recorder.log();
+    assert_eq!(log.actors.len(), 1, "{log:#?}");
+    assert_eq!(texts(&log).len(), 2, "{log:#?}");
+}
+
+fn interrupted(level: Level) {
+    let mut stage = Stage::new(level, Vec::new(), &[]);
+    for (care, expected) in [("careless", "EINTR after 20"), ("careful", "30")] {
+        stage.renew(vec![inject(read().on(pipe()).nth(3), Eintr)]);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut victim = stage.victim(&["count-input", care]);
+        victim.fds.push((reader.into(), 0));
+        writer.write_all(&[7; 30]).unwrap();
+        drop(writer);
+        assert_eq!(stage.run("reader", victim), expected);
+        assert_eq!(stage.fired(), [1]);
+    }
+}
+
+fn any_error(level: Level) {
+    let mkdir = call("mkdir", &[libc::SYS_mkdir]);
+    let stage = Stage::new(
+        level,
+        vec![inject(mkdir.by("sh/1"), Fails(Errno::ENOSPC))],
+        &[],
+    );
+    let said = stage.run("sh", stage.shell("mkdir one; rmdir one; true"));
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!(stage.fired(), [1]);
+}
+
+fn short_writes(level: Level) {
+    let mut stage = Stage::new(level, Vec::new(), &[]);
+    for kind in ["pipe", "socket", "file"] {
+        let on = match kind {
+            "socket" => socket(),
+            "pipe" => pipe(),
+            _ => instruments::inject::file(),
+        };
+        // std uses sendto for its sockets.
+        let point = instruments::inject::send().on(on);
+        stage.renew(vec![inject(point, Short(1000))]);
+        assert_eq!(
+            stage.run("writer", stage.victim(&["write-once", kind])),
+            "1000"
+        );
+        assert_eq!(stage.fired(), [1]);
+    }
+}
+
+fn short_reads(level: Level) {
+    let mut stage = Stage::new(level, Vec::new(), &[]);
+    for (kind, on) in [("pipe", pipe()), ("socket", socket())] {
+        let point = instruments::inject::receive().on(on);
+        stage.renew(vec![inject(point, Short(1000))]);
+        assert_eq!(
+            stage.run("reader", stage.victim(&["read-once", kind])),
+            "1000"
+        );
+        assert_eq!(stage.fired(), [1]);
+    }
+}
+
+fn short_read_waits(level: Level) {
+    let stage = Stage::new(level, vec![inject(read().fd(0).nth(1), Short(3))], &[]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut victim = stage.victim(&["count-input", "careless"]);
+    victim.fds.push((reader.into(), 0));
+    let (child, output) = stage.start("reader", victim);
+    while stage.fired() != [1] {
+        std::thread::yield_now();
+    }
+    writer.write_all(&[7; 8]).unwrap();
+    drop(writer);
+    assert_eq!(said(child, output), "8");
+    // 3, 5, the end.
+    assert_eq!(read().fd(0).n_in(&stage.recorder.log()), 3);
+}
+
+fn broken_pipe(level: Level) {
+    let stage = Stage::new(level, vec![inject(write().on(pipe()), Short(10))], &[]);
+    let said = stage.run("writer", stage.victim(&["broken-pipe"]));
+    assert_eq!(said, "(signal: 13 (SIGPIPE))");
+}
+
+fn lost_signal(level: Level) {
+    let mut stage = Stage::new(level, Vec::new(), &[]);
+    for (care, is_lost) in [("careless", true), ("careful", false)] {
+        stage.renew(vec![inject(signal_wait(), Signal(libc::SIGUSR1))]);
+        let (child, output) = stage.start("waiter", stage.victim(&["wait-for-signal", care]));
+        if is_lost {
+            let process = Process::new(child.pid());
+            // It has handled the signal and sleeps all the same.
+            while stage.fired() != [1] || !process.is_asleep() {
+                assert!(child.exit().is_none());
+                std::thread::yield_now();
+            }
+            let signals = process.signals().unwrap();
+            assert_eq!(signals.pending, 0);
+            child.signal(libc::SIGUSR1).unwrap();
+        }
+        assert_eq!(said(child, output), "it has come");
+        assert_eq!(stage.fired(), [1]);
+    }
+}
+
+fn rendezvous(level: Level) {
+    let mut stage = Stage::new(level, Vec::new(), &[]);
+    for (care, expected) in [("careless", "1"), ("careful", "2")] {
+        let store = call("pwrite64", &[libc::SYS_pwrite64]);
+        let rules = meet(store.clone().by("one"), store.by("two"));
+        stage.renew(rules.into());
+        let path = stage.sandbox.work_dir().join("number");
+        std::fs::write(&path, "0").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .unwrap();
+        let victim = || stage.victim(&["increment", path.to_str().unwrap(), care]);
+        let running = [stage.start("one", victim()), stage.start("two", victim())];
+        for (child, output) in running {
+            assert_eq!(said(child, output), "");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(stage.fired(), [1, 1]);
+    }
+}
+
+fn until_ended(level: Level) {
+    // The parent's wait comes only after the child has ended, every time.
+    let wait = instruments::inject::wait().by("sh");
+    let rule = inject(wait, HeldUntil(Until::Ended("sh/1".into())));
+    let stage = Stage::new(level, vec![rule], &[exit()]);
+    let said = stage.run("sh", stage.shell("(exit 3); echo $?"));
+    assert_eq!(said, "3");
+    assert_eq!(stage.fired(), [1]);
+    let log = stage.recorder.log();
+    let held = log.matching(&instruments::inject::wait()).next().unwrap();
+    assert_eq!(held.effect.as_deref(), Some("held until sh/1 has ended"));
+}
+
+fn missing(level: Level) {
+    let rules = vec![
+        inject(read().fd(0).nth(1000), Eintr),
+        inject(read().fd(0).nth(1000), Eintr).if_reached(),
+    ];
+    let stage = Stage::new(level, rules, &[]);
+    assert_eq!(
+        stage.run("reader", stage.victim(&["count-input", "careless"])),
+        "0"
+    );
+    let reports = stage.recorder.reports();
+    assert_eq!((reports[0].n_matching, reports[0].n_fired), (1, 0));
+    assert!(reports[0].is_missing() && !reports[1].is_missing());
+}
+
+fn delay(level: Level) {
+    let time = Duration::from_millis(20);
+    let stage = Stage::new(level, vec![inject(read().fd(0), Delayed(time))], &[]);
+    let began = std::time::Instant::now();
+    assert_eq!(
+        stage.run("reader", stage.victim(&["count-input", "careless"])),
+        "0"
+    );
+    assert!(began.elapsed() >= time);
+    assert_eq!(stage.fired(), [1]);
+}
+
+/// As in a container whose runtime listens: a test must be able to tell that from a failure.
+fn watched_already(level: Level) {
+    let stage = Stage::new(level, Vec::new(), &[]);
+    let mut watcher = stage.victim(&["watch-others"]);
+    let folder = stage.sandbox.work_dir().to_owned();
+    watcher.env = vec![("TMPDIR".into(), folder.into())];
+    let said = stage.run("watcher", watcher);
+    assert_eq!(said, "EBUSY");
+}
