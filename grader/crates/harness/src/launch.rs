@@ -146,6 +146,18 @@ impl Launch {
         self
     }
 
+    /// Lets another program start this one, which is given as the last of its arguments.
+    pub(crate) fn behind<const N: usize>(mut self, words: [&str; N]) -> Self {
+        let program = std::mem::take(&mut self.command.program);
+        let mut words = words
+            .into_iter()
+            .map(OsString::from)
+            .chain([program.into()]);
+        self.command.program = words.next().expect("a program").into();
+        self.command.args.splice(0..0, words);
+        self
+    }
+
     /// Starts the program.
     pub fn start(mut self) -> Check<Process> {
         let stdin = match self.stdin {

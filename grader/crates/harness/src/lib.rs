@@ -13,6 +13,7 @@
 //! | `launch` | how a program of the submission is started |
 //! | `process` | a running program: feed, watch, signal, finish |
 //! | `probe` | calls of single functions of the submission's library |
+//! | `exploring` | a scene with shared memory, played under every schedule that can matter |
 //! | `stop` | how a test ends early: something is wrong, or we are at fault |
 //!
 //! It knows nothing of how submissions are stored, scored or reported.
@@ -22,6 +23,7 @@ mod capture;
 mod clock;
 mod done;
 mod entry;
+mod exploring;
 mod launch;
 mod probing;
 mod process;
@@ -34,6 +36,7 @@ mod watchdog;
 pub use bench::Bench;
 pub use done::Done;
 pub use entry::main;
+pub use exploring::Turn;
 pub use launch::{Input, Launch, Output};
 pub use model::{Limits, Symptom};
 pub use probe::{Fields, Reply};

@@ -54,6 +54,15 @@ struct Held {
     before: Vec<usize>,
 }
 
+impl std::fmt::Debug for Explorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.tracees.iter().map(|t| t.name.as_str()).collect();
+        let mut shown = f.debug_struct("Explorer");
+        shown.field("plan", &self.plan).field("programs", &names);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Explorer {
     /// No programs yet.
     pub fn new(plan: Plan) -> Self {
@@ -355,7 +364,7 @@ impl Explorer {
         space.gate = Some(registers.rip - 2);
         let number = registers.orig_rax.cast_signed();
         tracee.entering = Some(number);
-        tracee.n_in_a_row = if gives_way(number) { SPIN + 1 } else { 0 };
+        tracee.n_in_a_row = 0;
         if let Some(held) = &mut self.held {
             held.patience = held.patience.saturating_sub(1);
         }
@@ -375,6 +384,9 @@ impl Explorer {
             ptrace::setregs(tracee.pid, none)?;
         } else {
             tracee.repeats = false;
+        }
+        if gives_way(number) {
+            self.send_to_the_end(index);
         }
         Ok(())
     }

@@ -90,13 +90,18 @@ impl Tracee {
         }
     }
 
-    /// Whether it rests: sleeps in the kernel until an event, or is stopped.
+    /// Whether it rests: sleeps in the kernel until an event, or is stopped. A sleep that no signal
+    /// ends is for a disk and short, but for a parent that waits for its vfork(2) child.
     pub(super) fn is_asleep(&self) -> bool {
         let stat = std::fs::read(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
         // The name before it may hold anything, brackets too.
         let end = stat.iter().rposition(|&byte| byte == b')');
         let state = end.and_then(|end| stat.get(end + 2));
-        matches!(state, Some(b'S' | b'D' | b'T' | b't'))
+        match state {
+            Some(b'S' | b'T' | b't') => true,
+            Some(b'D') => matches!(self.entering, Some(libc::SYS_vfork | libc::SYS_clone)),
+            _ => false,
+        }
     }
 
     /// Lets it run to its next system call, fault or signal, and hands it a signal that waits.

@@ -91,12 +91,12 @@ impl Race {
         &self,
         plans: impl Fn(&[Story]) -> Vec<Plan>,
         is_right: impl Fn(&Story) -> bool,
-    ) -> Result<usize, Failure> {
+    ) -> Result<usize, Box<Failure>> {
         let mut after = 0;
         let mut try_out = |plan: Plan| {
             let story = self.run(plan);
             if !is_right(&story) {
-                return Err(Failure { story, after });
+                return Err(Box::new(Failure { story, after }));
             }
             after += 1;
             Ok(story)
@@ -112,12 +112,12 @@ impl Race {
     }
 
     /// One interruption, everywhere it can matter.
-    pub(crate) fn systematically(&self) -> Result<usize, Failure> {
+    pub(crate) fn systematically(&self) -> Result<usize, Box<Failure>> {
         self.explore(systematic, all_is_well)
     }
 
     /// Random interruptions.
-    pub(crate) fn randomly(&self, seed: u64, n_plans: u64) -> Result<usize, Failure> {
+    pub(crate) fn randomly(&self, seed: u64, n_plans: u64) -> Result<usize, Box<Failure>> {
         let plans = |stories: &[Story]| {
             let n_accesses = stories[0].n_accesses();
             (0..n_plans)
@@ -128,7 +128,7 @@ impl Race {
     }
 
     /// Stores that are seen late.
-    pub(crate) fn with_delayed_stores(&self) -> Result<usize, Failure> {
+    pub(crate) fn with_delayed_stores(&self) -> Result<usize, Box<Failure>> {
         self.explore(|stories| delayed(stories, 3), all_is_well)
     }
 }
@@ -140,7 +140,7 @@ pub(crate) fn all_is_well(story: &Story) -> bool {
 
 /// The failure of a race that must be found.
 #[track_caller]
-pub(crate) fn found(result: Result<usize, Failure>) -> Failure {
+pub(crate) fn found(result: Result<usize, Box<Failure>>) -> Box<Failure> {
     match result {
         Ok(schedules) => panic!("nothing found in {schedules} schedules"),
         Err(failure) => failure,
@@ -149,9 +149,9 @@ pub(crate) fn found(result: Result<usize, Failure>) -> Failure {
 
 /// The number of schedules of programs that are right.
 #[track_caller]
-pub(crate) fn clean(result: Result<usize, Failure>) -> usize {
+pub(crate) fn clean(result: Result<usize, Box<Failure>>) -> usize {
     result.unwrap_or_else(|failure| {
-        let Failure { story, after } = failure;
+        let Failure { story, after } = *failure;
         panic!(
             "after {after}: {} {:?} {:?}",
             story.explain(),
