@@ -44,7 +44,7 @@ mod tracee;
 
 #[cfg(not(target_arch = "x86_64"))]
 pub use elsewhere::Explorer;
-pub use plan::{Plan, delayed, systematic};
+pub use plan::{Plan, Point, delayed, systematic};
 #[cfg(target_arch = "x86_64")]
 pub use run::Explorer;
 pub use story::{Access, Ending, Kind, Place, Story};

@@ -1,6 +1,6 @@
 //! Several processes at once, under every schedule that interrupts one of them where it matters.
 
-use harness::{Bench, Check, Done, Input, Launch, Process, Turn, ensure, ensure_eq};
+use harness::{Bench, Check, Done, Input, Launch, Process, ensure, ensure_eq};
 
 use crate::outside::{Named, word};
 

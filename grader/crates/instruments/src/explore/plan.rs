@@ -14,12 +14,12 @@ pub enum Plan {
         /// Who has precedence.
         first: usize,
     },
-    /// `who` runs first and is held before one access until nobody else can go on.
+    /// `who` runs first and is held at one of its accesses until nobody else can go on.
     Held {
         /// Who is held.
         who: usize,
-        /// Before which of its accesses.
-        access: u64,
+        /// Where.
+        at: Point,
     },
     /// Precedence is drawn from a seed, and changes at accesses drawn from it.
     Random {
@@ -38,6 +38,16 @@ pub enum Plan {
         /// How many loads overtake them.
         loads: u32,
     },
+}
+
+/// A point in what a program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// Just before this access.
+    Before(u64),
+    /// Just after this access. It is another point than before the next one where the program
+    /// calls the kernel between the two.
+    After(u64),
 }
 
 impl Plan {
@@ -77,7 +87,10 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InOrder { first } => write!(f, "first {first}"),
-            Self::Held { who, access } => write!(f, "hold {who} before access {access}"),
+            Self::Held { who, at } => match at {
+                Point::Before(access) => write!(f, "hold {who} before access {access}"),
+                Point::After(access) => write!(f, "hold {who} after access {access}"),
+            },
             Self::Random { seed, changes } => {
                 write!(f, "random {seed} with changes at {changes:?}")
             }
@@ -92,18 +105,26 @@ impl fmt::Display for Plan {
 }
 
 /// Every plan with one interruption that can matter: before an access to a place that some other
-/// program touches too, if one of them stores there. `undisturbed[i]` is the story of
+/// program touches too, if one of them stores there, and between a store there and a call. `undisturbed[i]` is the story of
 /// [`Plan::InOrder`] with program `i` first.
 pub fn systematic(undisturbed: &[Story]) -> Vec<Plan> {
     let interesting = |who: usize, story: &Story| {
         let theirs = Footprint::of(undisturbed, |program| program != who);
-        let conflicts = move |(_, access): &(u64, &super::Access)| theirs.conflicts(access);
         let own = story.accesses.get(who).map_or(&[][..], Vec::as_slice);
-        let numbered = (1..).zip(own).filter(conflicts);
-        numbered
-            .filter(|&(number, _)| !is_spin(own, number as usize - 1))
-            .map(|(access, _)| Plan::Held { who, access })
-            .collect::<Vec<_>>()
+        let mut plans = Vec::new();
+        for (number, access) in (1..).zip(own) {
+            if !theirs.conflicts(access) {
+                continue;
+            }
+            if !is_spin(own, number as usize - 1) {
+                plans.push(Point::Before(number));
+            }
+            // What was stored is seen by the others before the program does more by a call.
+            if access.then_calls && access.kind == Kind::Store {
+                plans.push(Point::After(number));
+            }
+        }
+        plans.into_iter().map(move |at| Plan::Held { who, at })
     };
     first_ones(undisturbed)
         .flat_map(|(who, story)| interesting(who, story))
@@ -207,6 +228,7 @@ mod tests {
             place: Place { object, offset },
             kind,
             has_company: true,
+            then_calls: false,
         }
     }
 
@@ -221,7 +243,10 @@ mod tests {
             vec![first, vec![access(0, Kind::Store), access(8, Kind::Load)]]
         };
         let stories = [story(0, accesses()), story(1, accesses())];
-        let plans = [(0, 1), (1, 1)].map(|(who, access)| Plan::Held { who, access });
+        let plans = [0, 1].map(|who| Plan::Held {
+            who,
+            at: Point::Before(1),
+        });
         assert_eq!(systematic(&stories), plans);
     }
 

@@ -15,7 +15,7 @@ use super::space::Space;
 use super::store_buffer::{Progress, StoreBuffer};
 use super::story::{Access, Ending, Kind, Story};
 use super::tracee::{Pending, State, Tracee};
-use super::{Plan, Unavailable};
+use super::{Plan, Point, Unavailable};
 use crate::Process;
 
 /// A run that takes longer is ended. A schedule of a small program takes 10 ms.
@@ -42,6 +42,9 @@ pub struct Explorer {
     held: Option<Held>,
     happened: bool,
     n_accesses: u64,
+    /// Whether something has happened that may have woken a sleeper: a call or an end, but never
+    /// an access.
+    may_wake: bool,
     buffer: Option<StoreBuffer>,
     lines: Vec<String>,
 }
@@ -76,6 +79,7 @@ impl Explorer {
             affinity,
             held: None,
             n_accesses: 0,
+            may_wake: true,
             buffer: None,
             lines: Vec::new(),
         };
@@ -121,7 +125,9 @@ impl Explorer {
             let _ended_before = kill(tracee.pid, Signal::SIGCONT);
         }
         let ending = loop {
-            self.settle();
+            if std::mem::take(&mut self.may_wake) {
+                self.settle();
+            }
             if self.alarm.went_off() {
                 break Ending::TooLong;
             }
@@ -267,6 +273,7 @@ impl Explorer {
     /// Everybody sleeps. `Some` with the reasons if that can never change.
     fn asleep_for_good(&mut self) -> Option<Vec<String>> {
         for _ in 0..50 {
+            self.may_wake = false;
             std::thread::sleep(Duration::from_micros(200));
             self.settle();
             if self.tracees.iter().any(|t| t.state == State::Ready) {
@@ -282,6 +289,7 @@ impl Explorer {
     /// Takes note of a stop.
     fn note(&mut self, index: usize, status: WaitStatus) -> nix::Result<()> {
         self.tracees[index].state = State::Ready;
+        self.may_wake |= !matches!(status, WaitStatus::Stopped(_, Signal::SIGSEGV));
         match status {
             WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {
                 self.tracees[index].end(status);
@@ -355,7 +363,7 @@ impl Explorer {
                 again.rip -= 2;
                 return ptrace::setregs(tracee.pid, again);
             }
-            if maps_memory(number) {
+            if maps_memory(number) && shares_memory(number, &registers, space) {
                 space.refresh(Process::new(tracee.pid.as_raw()));
             }
             return Ok(());
@@ -365,6 +373,9 @@ impl Explorer {
         let number = registers.orig_rax.cast_signed();
         tracee.entering = Some(number);
         tracee.n_in_a_row = 0;
+        if let Some(last) = tracee.accesses.last_mut() {
+            last.then_calls = true;
+        }
         if let Some(held) = &mut self.held {
             held.patience = held.patience.saturating_sub(1);
         }
@@ -411,6 +422,7 @@ impl Explorer {
             place,
             kind,
             has_company,
+            then_calls: false,
         };
         tracee.accesses.push(access.clone());
         tracee.n_in_a_row += 1;
@@ -430,7 +442,7 @@ impl Explorer {
     fn apply_plan(&mut self, index: usize) -> nix::Result<()> {
         let number = self.tracees[index].accesses.len() as u64;
         match &self.plan {
-            Plan::Held { who, access } if (*who, *access) == (index, number) => {
+            Plan::Held { who, at } if (*who, *at) == (index, Point::Before(number)) => {
                 self.happened = true;
                 self.hold(index)?;
             }
@@ -548,6 +560,8 @@ impl Explorer {
                 tracee.poke(pending.address, loaded, size)?;
             }
         }
+        let place = pending.access.place.clone();
+        let kind = pending.access.kind.name();
         // One instruction may touch two regions; a fault that is not ours is met again later.
         while !tracee.step()? {
             let info = ptrace::getsiginfo(tracee.pid)?;
@@ -559,7 +573,18 @@ impl Explorer {
             }
             space.open(tracee, address)?;
         }
-        space.close_all(tracee)
+        space.close_all(tracee)?;
+        let number = tracee.accesses.len() as u64;
+        if matches!(&self.plan, Plan::Held { who, at } if (*who, *at) == (index, Point::After(number)))
+        {
+            self.happened = true;
+            self.lines.push(format!(
+                "{} is held after its {kind} of {place}",
+                tracee.name
+            ));
+            self.hold(index)?;
+        }
+        Ok(())
     }
 
     fn make_buffered_access(&mut self, index: usize) -> nix::Result<()> {
@@ -618,6 +643,16 @@ impl Drop for Explorer {
         if let Some(all) = &self.affinity {
             let _only_speed = sched_setaffinity(Pid::from_raw(0), all);
         }
+    }
+}
+
+/// Whether a call that changes what is mapped concerns shared memory. Looking at all mappings
+/// takes long, and a program makes dozens of private ones while it starts.
+fn shares_memory(number: i64, registers: &libc::user_regs_struct, space: &Space) -> bool {
+    match number {
+        libc::SYS_mmap => registers.r10 & libc::MAP_SHARED as u64 != 0 || space.has(registers.rax),
+        libc::SYS_munmap => space.has(registers.rdi),
+        _ => true,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Races are found, every time; right programs are left alone.
 
-use instruments::explore::{Ending, Plan};
+use instruments::explore::{Ending, Plan, Point};
 
 use crate::race::{all_is_well, clean, found, race};
 
@@ -82,7 +82,7 @@ fn every_schedule_does_what_it_says() {
     // Nobody makes so many accesses.
     let story = race.run(Plan::Held {
         who: 1,
-        access: 10_000,
+        at: Point::Before(10_000),
     });
     assert!(!story.happened && all_is_well(&story));
 }
