@@ -114,7 +114,10 @@ impl Turn {
         let (expected, got) = match ending {
             Ending::Ended => return Ok(()),
             Ending::Asleep { autopsy } => ("they end", autopsy.join("\n")),
-            Ending::TooLong => ("they end", "they still ran after five seconds".to_owned()),
+            Ending::TooLong => (
+                "they end",
+                "they ran on and on: 2 s of CPU time, or 50 000 steps".to_owned(),
+            ),
         };
         // Whoever was left has been killed for us.
         for seen in &self.programs {

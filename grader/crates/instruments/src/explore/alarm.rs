@@ -1,14 +1,20 @@
 //! Ends a run that does not end by itself: kills its programs from a thread of its own, so that
 //! whoever waits for them wakes up.
+//!
+//! It watches the processor time that the programs use, not the clock on the wall: a schedule may
+//! take long on a busy machine, but the programs of one hardly compute anything.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::PidFd;
+use crate::{PidFd, Process};
 
-/// Goes off after a time, unless it is dropped before.
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Goes off once the programs have used so much processor time, unless it is dropped before.
 pub(super) struct Alarm {
     shared: Arc<Shared>,
     cancel: Option<mpsc::Sender<()>>,
@@ -17,7 +23,7 @@ pub(super) struct Alarm {
 
 #[derive(Default)]
 struct Shared {
-    programs: Mutex<Vec<PidFd>>,
+    programs: Mutex<Vec<(PidFd, Process)>>,
     went_off: AtomicBool,
 }
 
@@ -27,9 +33,11 @@ impl Alarm {
         let (cancel, cancelled) = mpsc::channel();
         let theirs = Arc::clone(&shared);
         let thread = thread::spawn(move || {
-            if cancelled.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-                theirs.went_off.store(true, Ordering::SeqCst);
-                theirs.kill();
+            while cancelled.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if theirs.cpu() > limit {
+                    theirs.went_off.store(true, Ordering::SeqCst);
+                    theirs.kill();
+                }
             }
         });
         Self {
@@ -44,6 +52,7 @@ impl Alarm {
         let Ok(program) = PidFd::open(pid) else {
             return; // a thread: its process is in the list
         };
+        let program = (program, Process::new(pid));
         self.shared.lock().push(program);
         if self.went_off() {
             self.kill_now();
@@ -60,12 +69,18 @@ impl Alarm {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PidFd>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(PidFd, Process)>> {
         self.programs.lock().expect("no holder of this lock panics")
     }
 
+    fn cpu(&self) -> Duration {
+        let programs = self.lock();
+        let alive = programs.iter().filter(|(program, _)| !program.has_ended());
+        alive.filter_map(|(_, process)| process.cpu()).sum()
+    }
+
     fn kill(&self) {
-        for program in self.lock().iter() {
+        for (program, _) in self.lock().iter() {
             let _ended = program.signal(libc::SIGKILL);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity, sched_yield};
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity, sched_yield};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
@@ -18,8 +18,11 @@ use super::tracee::{Pending, State, Tracee};
 use super::{Plan, Point, Unavailable};
 use crate::Process;
 
-/// A run that takes longer is ended. A schedule of a small program takes 10 ms.
-const LIMIT: Duration = Duration::from_secs(5);
+/// Processor time after which the programs are ended: some loop of theirs never ends.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Accesses and calls after which they are ended: a small program makes some hundred.
+const MOST_STEPS: u64 = 50_000;
 
 /// A program that is held goes on after so many accesses and calls of the others: they spin or
 /// poll, and wait for it.
@@ -39,9 +42,11 @@ pub struct Explorer {
     /// Where this thread could run before; during a run it shares one processor with the
     /// programs, since a switch between processors costs more than the rest of an access.
     affinity: Option<CpuSet>,
+    cpu: usize,
     held: Option<Held>,
     happened: bool,
     n_accesses: u64,
+    n_steps: u64,
     /// Whether something has happened that may have woken a sleeper: a call or an end, but never
     /// an access.
     may_wake: bool,
@@ -77,8 +82,11 @@ impl Explorer {
             spaces: Vec::new(),
             alarm: Alarm::after(LIMIT),
             affinity,
+            // The scheduler has put us where there is room.
+            cpu: sched_getcpu().unwrap_or(0),
             held: None,
             n_accesses: 0,
+            n_steps: 0,
             may_wake: true,
             buffer: None,
             lines: Vec::new(),
@@ -128,7 +136,7 @@ impl Explorer {
             if std::mem::take(&mut self.may_wake) {
                 self.settle();
             }
-            if self.alarm.went_off() {
+            if self.alarm.went_off() || self.n_steps > MOST_STEPS {
                 break Ending::TooLong;
             }
             match self.choose() {
@@ -179,6 +187,7 @@ impl Explorer {
 
     /// Lets a program make its pending access, or run to its next one or its next call.
     fn advance(&mut self, index: usize) {
+        self.n_steps += 1;
         let result = match self.tracees[index].pending.is_some() {
             true => self.make_access(index),
             false => self.resume(index),
@@ -619,14 +628,11 @@ impl Explorer {
     }
 
     fn pin(&self, pid: Pid) {
-        let Some(all) = &self.affinity else {
-            return;
-        };
         let mut one = CpuSet::new();
-        if let Some(first) = (0..CpuSet::count()).find(|&cpu| all.is_set(cpu).unwrap_or(false)) {
-            // Only the speed depends on it.
-            let _ignored = one.set(first).and_then(|()| sched_setaffinity(pid, &one));
-        }
+        // Only the speed depends on it.
+        let _ignored = one
+            .set(self.cpu)
+            .and_then(|()| sched_setaffinity(pid, &one));
     }
 
     fn kill_the_rest(&mut self) {

@@ -29,7 +29,7 @@ pub enum Ending {
         /// One sentence a process.
         autopsy: Vec<String>,
     },
-    /// They still ran at the time limit, and were killed.
+    /// They did far more than such programs need, and were killed.
     TooLong,
 }
 
