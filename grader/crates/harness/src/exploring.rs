@@ -1,17 +1,17 @@
 //! Runs a scene under many schedules, so that a race fails every time it is graded.
 //!
-//! A scene starts programs of the submission that share memory, lets them run, and looks at what
-//! came of it. It is played again and again: once for each program that may go first, then once
+//! A scene starts programs of the submission that share memory, takes them in while they sleep or
+//! are stopped, lets them run to their ends, and looks at what came of it. It is played again and again: once for each program that may go first, then once
 //! for every access to shared memory before which an interruption can matter. Nothing depends on
 //! luck or on the number of processors, and a schedule that did not happen is our fault.
 
 use std::sync::Arc;
 
-use instruments::explore::{Ending, Explorer, Plan, STARTS_STOPPED, Story, systematic};
+use instruments::explore::{Ending, Explorer, Plan, Story, systematic};
 use instruments::proc::State;
 
 use crate::process::Seen;
-use crate::{Bench, Check, Launch, Process, Stop, clock, found};
+use crate::{Bench, Check, Process, Stop, clock, found};
 
 /// More schedules than this are thinned out: a submission may touch memory as often as it likes.
 const MOST_SCHEDULES: usize = 150;
@@ -81,26 +81,29 @@ fn play(scene: &impl Fn(&mut Turn) -> Check, plan: Plan) -> Check<(Story, Vec<us
 }
 
 impl Turn {
-    /// Starts a program that goes first in its schedules and is interrupted in them. `name` is
-    /// what the story calls it.
-    pub fn interrupt(&mut self, name: &str, launch: Launch) -> Check<Process> {
+    /// Takes in a program that goes first in its schedules and is interrupted in them. It must
+    /// sleep, or have been started by [`Launch::start_stopped`](crate::Launch::start_stopped).
+    /// `name` is what the story calls it.
+    pub fn interrupt(&mut self, name: &str, program: &Process) -> Check {
         self.interrupted.push(self.programs.len());
-        self.start(name, launch)
+        self.beside(name, program)
     }
 
-    /// Starts a program that runs when those before it cannot, or when they are interrupted.
-    pub fn start(&mut self, name: &str, launch: Launch) -> Check<Process> {
-        let program = launch.behind(STARTS_STOPPED).start()?;
+    /// Takes in a program that runs when those before it cannot, or when they are interrupted.
+    pub fn beside(&mut self, name: &str, program: &Process) -> Check {
         let process = program.proc();
-        clock::until(|| process.state() == Some(State::Stopped) || program.exit().is_some());
+        clock::until(|| {
+            let rests = process.state() == Some(State::Stopped) || process.is_asleep();
+            rests || program.exit().is_some()
+        });
         let Some(explorer) = &mut self.explorer else {
-            return Err(Stop::Fault("a program started after Turn::go".to_owned()));
+            return Err(Stop::Fault("a program came after Turn::go".to_owned()));
         };
         explorer
             .adopt(program.pid(), name)
             .map_err(|error| Stop::Fault(format!("the explorer is not available: {error}")))?;
         self.programs.push(Arc::clone(program.seen()));
-        Ok(program)
+        Ok(())
     }
 
     /// Lets the programs run to their ends under the schedule. Not to end is a finding.

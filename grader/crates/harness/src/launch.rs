@@ -8,13 +8,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use instruments::explore::STARTS_STOPPED;
+use instruments::proc::State;
 use nix::sys::resource::Resource;
 use sandbox::Command;
 
 use crate::bench::Session;
 use crate::capture::Capture;
 use crate::process::Seen;
-use crate::{Check, Done, Probe, Process, Stop};
+use crate::{Check, Done, Probe, Process, Stop, clock};
 
 /// What a program finds at its standard input.
 #[derive(Debug)]
@@ -146,16 +148,21 @@ impl Launch {
         self
     }
 
-    /// Lets another program start this one, which is given as the last of its arguments.
-    pub(crate) fn behind<const N: usize>(mut self, words: [&str; N]) -> Self {
+    /// Starts the program stopped, before it has executed anything of its own: for
+    /// [`crate::Turn`], which continues it.
+    pub fn start_stopped(mut self) -> Check<Process> {
         let program = std::mem::take(&mut self.command.program);
-        let mut words = words
-            .into_iter()
+        let [shell, words @ ..] = STARTS_STOPPED;
+        let words = words
             .map(OsString::from)
+            .into_iter()
             .chain([program.into()]);
-        self.command.program = words.next().expect("a program").into();
+        self.command.program = shell.into();
         self.command.args.splice(0..0, words);
-        self
+        let process = self.start()?;
+        let proc = process.proc();
+        clock::until(|| proc.state() == Some(State::Stopped) || process.exit().is_some());
+        Ok(process)
     }
 
     /// Starts the program.

@@ -32,6 +32,8 @@ pub struct BuildRequest {
     binds: Vec<(PathBuf, PathBuf, bool)>,
     cwd: PathBuf,
     steps: Vec<Vec<String>>,
+    /// Done after the others; if one of them fails, its program is not there.
+    optional: Vec<Vec<String>>,
 }
 
 /// What the build helper answers, as JSON on its standard output.
@@ -51,11 +53,17 @@ const WALL: Duration = Duration::from_secs(60);
 /// Most of the compiler's words that are kept.
 const MAX_WORDS: u64 = 64 << 10;
 
-/// Builds the lab's program and its probe from the seat's sources.
+/// Builds the lab's program and its probes from the seat's sources.
 pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
     let answer = ask_helper(&request(kit, seat, level), helper);
     let taken = match answer {
-        Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
+        Ok(BuildAnswer::Done) => {
+            if kit.orders.is_some() {
+                // Not to compile on loom costs the one test that needs it, and that test says so.
+                let _not_there = seat.take_program("orders");
+            }
+            ["probe", &kit.lab.name].map(|name| seat.take_program(name))
+        }
         Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
         Ok(BuildAnswer::Fault(reason)) => return Built::Fault(reason),
         Err(error) => return Built::Fault(format!("the build helper: {error}")),
@@ -66,7 +74,8 @@ pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Buil
     }
 }
 
-/// The box and the three calls of rustc: library, program, probe.
+/// The box and the three calls of rustc: library, program, probe; and for a lab with a part that
+/// is tried in every order of memory two more, a library on loom and the program that tries it.
 fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     let mut binds = Vec::new();
     // Without a private root everything is used where it is.
@@ -115,19 +124,40 @@ fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
         .map(|(name, file)| format!("{name}={deps}/{file}"))
         .collect();
     let library_step = rustc(&crate_name, "rlib", "src/lib.rs", &library, &externs);
+    let mut loomed = externs.clone();
     externs.push(format!("{crate_name}={output}/{library}"));
     let program_step = rustc(&crate_name, "bin", "src/main.rs", lab, &externs);
-    externs.extend(
-        kit.externs
-            .get("probe")
-            .map(|file| format!("probe={deps}/{file}")),
-    );
+    let probe = kit.externs.get("probe");
+    let probe = probe.map(|file| format!("probe={deps}/{file}"));
+    externs.extend(probe.clone());
     let probe_step = rustc("probe_main", "bin", "probe.rs", "probe", &externs);
+    let mut optional = Vec::new();
+    if let Some(orders) = &kit.orders {
+        let library = "liborders.rlib";
+        loomed.push(format!("loom={deps}/{}", orders.loom));
+        optional.push(rustc(
+            &crate_name,
+            "rlib",
+            "orders/src/lib.rs",
+            library,
+            &loomed,
+        ));
+        loomed.push(format!("{crate_name}={output}/{library}"));
+        loomed.extend(probe);
+        optional.push(rustc(
+            "orders_main",
+            "bin",
+            "orders/main.rs",
+            "orders",
+            &loomed,
+        ));
+    }
     BuildRequest {
         level: level.to_string(),
         binds,
         cwd: source.into(),
         steps: vec![library_step, program_step, probe_step],
+        optional,
     }
 }
 
@@ -210,6 +240,11 @@ fn run_steps(request: &BuildRequest) -> Result<BuildAnswer, String> {
     for step in &request.steps {
         if let Some(words) = compile(&sandbox, step, &request.cwd)? {
             return Ok(BuildAnswer::Failed(words));
+        }
+    }
+    for step in &request.optional {
+        if compile(&sandbox, step, &request.cwd)?.is_some() {
+            break;
         }
     }
     Ok(BuildAnswer::Done)

@@ -66,6 +66,21 @@ const TESTS: &[Test] = &[
         run: ring::a_ring_behaves_like_a_queue_of_its_size,
     },
     Test {
+        id: "a_ring_is_right_in_every_order_of_memory",
+        part: 6,
+        points: 5,
+        needs: &["a_ring_behaves_like_a_queue_of_its_size"],
+        limits: Limits::DEFAULT.seconds(30),
+        why: "a processor and a compiler may reorder what Relaxed does not forbid, even if this machine hardly ever does",
+        read: "README part 6, `std::sync::atomic::Ordering`, `Ring::try_push` and `try_pop` in src/lib.rs",
+        hint: [
+            "Which of your four accesses to the indices tells the other side that a slot is ready for it?",
+            "The documentation of Ordering::Release and Ordering::Acquire: they come in pairs.",
+            "Store your own index with Release after the slot; load the other side's index with Acquire before it. Only your own index may be loaded Relaxed.",
+        ],
+        run: ring::a_ring_is_right_in_every_order_of_memory,
+    },
+    Test {
         id: "names_stay_until_rm",
         part: 1,
         points: 4,

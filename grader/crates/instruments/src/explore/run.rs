@@ -95,8 +95,8 @@ impl Explorer {
         explorer
     }
 
-    /// Takes a program in. It should have stopped itself before it executed anything that
-    /// matters, and is continued by [`run`](Self::run).
+    /// Takes a program in, which is stopped or asleep at a point before anything that matters. It
+    /// goes on in [`run`](Self::run).
     ///
     /// # Errors
     /// If the kernel does not let us trace it.
@@ -113,7 +113,7 @@ impl Explorer {
         self.alarm.add(pid);
         let precedence = self.plan.precedence(self.tracees.len());
         let mut tracee = Tracee::new(id, name.to_owned(), self.spaces.len(), precedence);
-        self.spaces.push(Space::default());
+        let mut space = Space::default();
         // It sleeps or is stopped; whatever it is, this makes it report.
         let interrupted = ptrace::interrupt(id).and_then(|()| tracee.wait());
         if !matches!(
@@ -122,6 +122,9 @@ impl Explorer {
         ) {
             tracee.state = State::Ended;
         }
+        space.refresh(Process::new(pid));
+        space.gate = tracee.gate_of_call();
+        self.spaces.push(space);
         self.tracees.push(tracee);
         Ok(())
     }
@@ -386,7 +389,8 @@ impl Explorer {
             last.then_calls = true;
         }
         if let Some(held) = &mut self.held {
-            held.patience = held.patience.saturating_sub(1);
+            let cost = if gives_way(number) { PATIENCE / 4 } else { 1 };
+            held.patience = held.patience.saturating_sub(cost);
         }
         let args = [
             registers.rdi,

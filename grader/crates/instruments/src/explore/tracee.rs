@@ -162,6 +162,13 @@ impl Tracee {
         ptrace::write(self.pid, address as ptrace::AddressType, word.cast_signed())
     }
 
+    /// The address of the `syscall` instruction by which it is in a call, if it is in one.
+    pub(super) fn gate_of_call(&self) -> Option<u64> {
+        let gate = ptrace::getregs(self.pid).ok()?.rip.checked_sub(2)?;
+        let code = self.peek(gate).ok()?.to_ne_bytes();
+        code.starts_with(&[0x0f, 0x05]).then_some(gate)
+    }
+
     /// The bytes of the instruction that comes next.
     pub(super) fn code(&self) -> nix::Result<[u8; LONGEST + 1]> {
         let rip = ptrace::getregs(self.pid)?.rip;
