@@ -35,6 +35,8 @@ mod plan;
 #[cfg(target_arch = "x86_64")]
 mod run;
 #[cfg(target_arch = "x86_64")]
+mod seize;
+#[cfg(target_arch = "x86_64")]
 mod space;
 #[cfg(target_arch = "x86_64")]
 mod store_buffer;

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use super::alarm::Alarm;
 use super::instruction::{self, drains_stores};
+use super::seize::seize;
 use super::space::Space;
 use super::store_buffer::{Progress, StoreBuffer};
 use super::story::{Access, Ending, Kind, Story};
@@ -108,7 +109,7 @@ impl Explorer {
             | Options::PTRACE_O_TRACEEXEC
             | Options::PTRACE_O_EXITKILL;
         let id = Pid::from_raw(pid);
-        ptrace::seize(id, options).map_err(|errno| Unavailable::Forbidden { pid, errno })?;
+        seize(id, options).map_err(|errno| Unavailable::Forbidden { pid, errno })?;
         self.pin(id);
         self.alarm.add(pid);
         let precedence = self.plan.precedence(self.tracees.len());
