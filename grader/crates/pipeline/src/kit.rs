@@ -211,9 +211,9 @@ impl Course {
         for (file, bytes) in &given {
             digest.add(file, bytes);
         }
-        let named = lab.dependencies.iter().map(String::as_str).chain(["probe"]);
-        for package in named.filter(|&package| !rlibs.contains_key(package)) {
-            return Err(KitError::NotBuilt(package.to_owned()));
+        let mut named = lab.dependencies.iter().map(String::as_str).chain(["probe"]);
+        if let Some(missing) = named.find(|&package| !rlibs.contains_key(package)) {
+            return Err(KitError::NotBuilt(missing.to_owned()));
         }
         let orders = self.orders(name, &rlibs)?;
         if let Some(orders) = &orders {
