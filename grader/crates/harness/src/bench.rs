@@ -19,10 +19,13 @@ use sandbox::{Child, Command, Leftovers, Level, Sandbox};
 
 use crate::excerpt::excerpt;
 use crate::process::Seen;
-use crate::{Check, Launch, Stop, Watch, clock};
+use crate::{Check, Launch, Stop, Watch, clock, found};
 
 /// Where the seat's programs are inside the box.
 pub(crate) const SEAT: &str = "/lab";
+
+/// The program that tries the library in every order of memory, beside the others in the seat.
+pub(crate) const ORDERS: &str = "orders";
 
 /// More CPU time than a program needs from its panic to its end.
 const LAST_STEPS: Duration = Duration::from_millis(30);
@@ -33,6 +36,7 @@ pub struct Bench {
     session: Arc<Session>,
     lab: &'static str,
     seat: PathBuf,
+    has_orders: bool,
     rng: Mutex<TestRng>,
 }
 
@@ -147,7 +151,13 @@ impl Session {
 }
 
 impl Bench {
-    pub(crate) fn new(session: Arc<Session>, lab: &'static str, seat: &Path, seed: u64) -> Self {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        lab: &'static str,
+        seat: &Path,
+        seed: u64,
+        has_orders: bool,
+    ) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -161,6 +171,7 @@ impl Bench {
             session,
             lab,
             seat: seat.to_owned(),
+            has_orders,
             rng: Mutex::new(rng),
         }
     }
@@ -174,6 +185,20 @@ impl Bench {
     /// The probe linked with the submission's library.
     pub fn probe(&self) -> Launch {
         self.launch("probe", self.seat.join("probe"), true)
+    }
+
+    /// The submission's library on loom, behind a probe that tries it in every order of memory. It
+    /// is not there if the library does not compile so.
+    pub fn orders(&self) -> Check<Launch> {
+        if self.has_orders {
+            return Ok(self.launch(ORDERS, self.seat.join(ORDERS), true));
+        }
+        Err(found(
+            Symptom::Mechanism,
+            "building the library on loom, a model checker for memory orders",
+            "it compiles with loom's types in place of those in src/sync.rs",
+            "it does not: it must use what src/sync.rs offers, and nothing else in its place",
+        ))
     }
 
     /// A tool of the system, inside the box: `/bin/sh`, `/usr/bin/head`.

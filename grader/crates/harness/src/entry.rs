@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use sandbox::{Bind, BoxSpec, Sandbox};
 
-use crate::bench::{SEAT, Session};
+use crate::bench::{ORDERS, SEAT, Session};
 use crate::{Bench, Request, Stop, Test, Watch, table, watchdog};
 
 /// Runs the verdict program of one lab.
@@ -68,6 +68,8 @@ fn answer(lab: &'static str, tests: &'static [Test]) -> io::Result<()> {
         seed: request.seed,
         isolation: request.level.clone(),
     };
+    // Only now: the box hides the folder of the seat from us, too.
+    let has_orders = request.seat.join(ORDERS).exists();
     match open_box(&request) {
         Err(error) => report.send(
             None,
@@ -82,7 +84,14 @@ fn answer(lab: &'static str, tests: &'static [Test]) -> io::Result<()> {
                 return Ok(()); // it was killed before: nobody wants to know
             }
             let session = Arc::new(Session::new(sandbox, test.limits));
-            run(report, session, lab, test, &request);
+            let bench = Bench::new(
+                Arc::clone(&session),
+                lab,
+                &request.seat,
+                request.seed,
+                has_orders,
+            );
+            run(report, session, &bench, test);
         }
     }
     Ok(())
@@ -105,13 +114,7 @@ fn open_box(request: &Request) -> Result<Sandbox, String> {
     Sandbox::open(&spec, level).map_err(|error| error.to_string())
 }
 
-fn run(
-    report: Report,
-    session: Arc<Session>,
-    lab: &'static str,
-    test: &'static Test,
-    request: &Request,
-) {
+fn run(report: Report, session: Arc<Session>, bench: &Bench, test: &'static Test) {
     let reported = Arc::new(AtomicBool::new(false));
     let report = Arc::new(report);
     let (theirs, their_session) = (Arc::clone(&report), Arc::clone(&session));
@@ -120,8 +123,7 @@ fn run(
         std::process::exit(0);
     });
 
-    let bench = Bench::new(Arc::clone(&session), lab, &request.seat, request.seed);
-    let ended = match catch_unwind(AssertUnwindSafe(|| (test.run)(&bench))) {
+    let ended = match catch_unwind(AssertUnwindSafe(|| (test.run)(bench))) {
         Ok(Ok(())) => watched_to_the_end(&session),
         Ok(Err(Stop::Unavailable(text))) => Ended::Unavailable { text },
         Ok(Err(Stop::Found(finding))) => {

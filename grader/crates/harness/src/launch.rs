@@ -8,14 +8,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use instruments::explore::STARTS_STOPPED;
 use instruments::inject::{Point, Rule};
+use instruments::proc::State;
 use nix::sys::resource::Resource;
 use sandbox::Command;
 
 use crate::bench::Session;
 use crate::capture::Capture;
 use crate::process::Seen;
-use crate::{Check, Done, Probe, Process, Stop, Watch};
+use crate::{Check, Done, Probe, Process, Stop, Watch, clock};
 
 /// What a program finds at its standard input.
 #[derive(Debug)]
@@ -151,6 +153,23 @@ impl Launch {
     pub fn output_cap(mut self, bytes: u64) -> Self {
         self.cap = bytes;
         self
+    }
+
+    /// Starts the program stopped, before it has executed anything of its own: for
+    /// [`crate::Turn`], which continues it.
+    pub fn start_stopped(mut self) -> Check<Process> {
+        let program = std::mem::take(&mut self.command.program);
+        let [shell, words @ ..] = STARTS_STOPPED;
+        let words = words
+            .map(OsString::from)
+            .into_iter()
+            .chain([program.into()]);
+        self.command.program = shell.into();
+        self.command.args.splice(0..0, words);
+        let process = self.start()?;
+        let proc = process.proc();
+        clock::until(|| proc.state() == Some(State::Stopped) || process.exit().is_some());
+        Ok(process)
     }
 
     /// Starts the program.

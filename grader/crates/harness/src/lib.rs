@@ -14,6 +14,7 @@
 //! | `process` | a running program: feed, watch, signal, finish |
 //! | `probe` | calls of single functions of the submission's library |
 //! | `watch` | recorded system calls, and rules that make them fail, fall short or wait |
+//! | `exploring` | a scene with shared memory, played under every schedule that can matter |
 //! | `stop` | how a test ends early: something is wrong, or we are at fault |
 //!
 //! It knows nothing of how submissions are stored, scored or reported.
@@ -24,6 +25,7 @@ mod clock;
 mod done;
 mod entry;
 mod excerpt;
+mod exploring;
 mod faults;
 mod launch;
 mod probing;
@@ -38,6 +40,7 @@ mod watchdog;
 pub use bench::Bench;
 pub use done::Done;
 pub use entry::main;
+pub use exploring::Turn;
 pub use faults::faults;
 pub use instruments::inject;
 pub use launch::{Input, Launch, Output};

@@ -1,6 +1,7 @@
 //! A running probe: calls of single functions of the submission's library.
 
 use std::io::ErrorKind;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use model::Symptom;
@@ -50,6 +51,12 @@ impl Probe {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(self.ended(name)),
             result => Ok(result?),
         }
+    }
+
+    /// Starts a call after which the probe ends by itself.
+    pub fn send_last(&mut self, name: &str, args: &Fields) -> Check {
+        self.send(name, args)?;
+        Ok(self.socket.shutdown(Shutdown::Write)?)
     }
 
     /// Waits for the answer to the oldest call without one.

@@ -80,6 +80,11 @@ impl Process {
         }
     }
 
+    /// What is kept of it for the evidence.
+    pub(crate) fn seen(&self) -> &Arc<Seen> {
+        &self.seen
+    }
+
     /// Its process id as this test sees it: for /proc and for signals.
     pub fn pid(&self) -> i32 {
         self.seen.child.pid()

@@ -7,6 +7,7 @@
 mod blocked;
 mod calls;
 mod children;
+mod circle;
 mod files;
 mod futex;
 mod futex_word;
@@ -19,6 +20,7 @@ mod socket_table;
 mod sockets;
 mod sysv;
 mod timeouts;
+mod unix_peer;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -41,6 +43,7 @@ const MOST_THREADS: usize = 6;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Autopsy {
     /// One sentence a process, parents first; a process with several threads has one a thread.
+    /// If some of them wait for each other in a circle, the first line tells that circle.
     pub lines: Vec<String>,
     /// Nothing runs, and every sleeper waits for an event without a time limit: a deadlock, not
     /// a slow program, unless somebody outside the trees sends the event.
@@ -56,6 +59,7 @@ pub fn explain(roots: &[i32]) -> Autopsy {
     let mut autopsy = Autopsy::default();
     let mut motionless = 0;
     let mut moving = 0;
+    let mut waiters = Vec::new();
     for &process in scene.members() {
         let threads = process.threads();
         let findings: Vec<(Thread, Finding)> = threads
@@ -66,28 +70,35 @@ pub fn explain(roots: &[i32]) -> Autopsy {
                 Some((thread, examine(&scene, process, thread, earlier, began)?))
             })
             .collect();
+        let called = |thread: Thread| match thread.is_main() {
+            true => scene.who(process),
+            false => {
+                let name = thread.name().unwrap_or_default();
+                format!("{}, thread {name},", scene.who(process))
+            }
+        };
         // A thread that only waits for another one explains nothing when that one is shown.
         let is_explained = findings
             .iter()
             .any(|(_, finding)| !finding.waits_for_thread);
         for (thread, finding) in findings {
             match finding.motion {
-                Motion::None => motionless += 1,
+                Motion::None => {
+                    motionless += 1;
+                    waiters.extend(finding.call.map(|(call, awaited)| circle::Waiter {
+                        thread,
+                        name: format!("{}, in {call}", called(thread).trim_end_matches(',')),
+                        awaited,
+                    }));
+                }
                 Motion::Possible => moving += 1,
                 Motion::Ended => {}
             }
             if is_explained && finding.waits_for_thread {
                 continue;
             }
-            let which = match thread.is_main() {
-                true => String::new(),
-                false => format!(", thread {},", thread.name().unwrap_or_default()),
-            };
-            autopsy.lines.push(format!(
-                "{}{which} {}",
-                scene.who(process),
-                finding.sentence
-            ));
+            let line = format!("{} {}", called(thread), finding.sentence);
+            autopsy.lines.push(line);
         }
         if let more @ 1.. = threads.len().saturating_sub(MOST_THREADS) {
             autopsy
@@ -95,6 +106,10 @@ pub fn explain(roots: &[i32]) -> Autopsy {
                 .push(format!("{} has {more} more threads", scene.who(process)));
             moving += 1;
         }
+    }
+    // The reason comes before what follows from it.
+    if let Some(circle) = circle::sentence(&waiters) {
+        autopsy.lines.insert(0, circle);
     }
     autopsy.all_asleep_without_timer = motionless > 0 && moving == 0;
     autopsy
@@ -107,6 +122,8 @@ struct Finding {
     motion: Motion,
     /// It sleeps until another thread of its process ends or speaks.
     waits_for_thread: bool,
+    /// The call it is blocked in, and who could end that.
+    call: Option<(String, Vec<Thread>)>,
 }
 
 /// Whether a thread may go on by itself.
@@ -146,6 +163,7 @@ fn examine(
             sentence,
             motion,
             waits_for_thread: false,
+            call: None,
         })
     };
     let state = thread.state()?;
@@ -215,5 +233,6 @@ fn examine(
         sentence,
         motion,
         waits_for_thread: futex::waits_for_thread(&blocked),
+        call: still.then(|| (blocked.name.clone(), circle::awaited(&blocked))),
     })
 }

@@ -1,5 +1,5 @@
-//! Hangs in the way its first argument tells, for the tests of the autopsy. The second argument
-//! is whatever that way needs: a path, a name, the number of an object.
+//! Hangs or races in the way its first argument tells, for the tests of autopsy and explorer. The
+//! second argument is whatever that way needs: a path, a name, the number of an object.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 mod files;
 mod pipes;
 mod processes;
+mod races;
 mod sockets;
 mod system_v;
 mod words;
@@ -29,6 +30,7 @@ fn main() {
         words::hang,
         system_v::hang,
         files::hang,
+        races::run,
     ];
     let known = ways.into_iter().any(|hang| hang(&way, &with));
     assert!(known, "no such way to hang: {way}");

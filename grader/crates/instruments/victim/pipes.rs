@@ -1,7 +1,10 @@
 //! Hangs on pipes and FIFOs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write, copy, pipe};
+use std::io::{PipeReader, PipeWriter, Read, Write, copy, pipe};
+use std::os::fd::AsRawFd;
+
+use nix::unistd::close;
 
 use crate::{call_me, child, for_ever};
 
@@ -19,6 +22,13 @@ pub(crate) fn hang(way: &str, path: &str) -> bool {
             call_me("filler");
             writer.write_all(&[0; 1 << 20]).unwrap();
             drop(reader);
+        }
+        "circle-of-three" => {
+            let pipes = [0; 3].map(|_| pipe().unwrap());
+            child("third", || hear_first(&pipes, 2));
+            child("second", || hear_first(&pipes, 1));
+            call_me("first");
+            hear_first(&pipes, 0);
         }
         "splice" => {
             let (mut from, _writer) = pipe().unwrap();
@@ -43,4 +53,17 @@ pub(crate) fn hang(way: &str, path: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Number `me` waits to hear something before it would speak to the next one.
+fn hear_first(pipes: &[(PipeReader, PipeWriter); 3], me: usize) {
+    for (other, (reader, writer)) in pipes.iter().enumerate() {
+        if other != me {
+            close(reader.as_raw_fd()).unwrap();
+        }
+        if other != (me + 1) % 3 {
+            close(writer.as_raw_fd()).unwrap();
+        }
+    }
+    (&pipes[me].0).read_exact(&mut [0]).unwrap();
 }

@@ -47,6 +47,13 @@ pub(crate) fn hang(way: &str, path: &str) -> bool {
             });
             ours.read_exact(&mut [0]).unwrap();
         }
+        "unix-full-both-ways" => {
+            let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+            child("pong", || theirs.write_all(&vec![0; 64 << 20]).unwrap());
+            call_me("ping");
+            drop(theirs);
+            ours.write_all(&vec![0; 64 << 20]).unwrap();
+        }
         "udp-recv-with-a-limit" => {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket

@@ -51,6 +51,20 @@ pub(crate) fn hang(way: &str, name: &str) -> bool {
             call_me("owner");
             for_ever()
         }
+        "threads-crosswise" => {
+            let ours = [mutex(), mutex()];
+            crosswise(ours, |body| {
+                let left = std::thread::Builder::new().name("left".to_owned());
+                drop(left.spawn(body).unwrap());
+            });
+        }
+        "processes-crosswise" => {
+            let theirs = [0, 0].map(|_| shared_mutex(libc::PTHREAD_MUTEX_STALLED));
+            let theirs = theirs.map(|mutex| mutex as usize);
+            crosswise(theirs, |body| {
+                child("left", body);
+            });
+        }
         "mutex-twice" => {
             let mutex = shared_mutex(libc::PTHREAD_MUTEX_STALLED);
             lock(mutex);
@@ -87,6 +101,27 @@ fn anonymous(sharing: MapFlags) -> NonNull<u8> {
     unsafe { mmap_anonymous(None, PAGE, both, sharing) }
         .unwrap()
         .cast()
+}
+
+/// Takes the first one, lets `start` run a second body that has the second one and wants the
+/// first, and wants the second one itself: mutexes as addresses, which may go to a thread.
+fn crosswise([first, second]: [usize; 2], start: impl FnOnce(Box<dyn FnOnce() + Send>)) {
+    let (mut held, holds) = std::io::pipe().unwrap();
+    lock(first as *mut pthread_mutex_t);
+    start(Box::new(move || {
+        lock(second as *mut pthread_mutex_t);
+        std::io::Write::write_all(&mut &holds, b"1").unwrap();
+        lock(first as *mut pthread_mutex_t);
+    }));
+    held.read_exact(&mut [0]).unwrap();
+    call_me("right");
+    lock(second as *mut pthread_mutex_t);
+}
+
+/// A mutex for the threads of this process, never freed.
+fn mutex() -> usize {
+    let mutex = Box::new(libc::PTHREAD_MUTEX_INITIALIZER);
+    Box::into_raw(mutex) as usize
 }
 
 fn shared_mutex(robustness: i32) -> *mut pthread_mutex_t {

@@ -33,12 +33,15 @@ pub struct BuildRequest {
     pub(crate) binds: Vec<(PathBuf, PathBuf, bool)>,
     pub(crate) cwd: PathBuf,
     pub(crate) steps: Vec<Vec<String>>,
+    /// Done after the others; if one of them fails, its program is not there.
+    pub(crate) optional: Vec<Vec<String>>,
 }
 
 impl BuildRequest {
     /// The commands, and the folder that they start in.
     pub(crate) fn into_steps(self) -> (PathBuf, Vec<Vec<String>>) {
-        (self.cwd, self.steps)
+        let steps = self.steps.into_iter().chain(self.optional);
+        (self.cwd, steps.collect())
     }
 }
 
@@ -59,11 +62,17 @@ const WALL: Duration = Duration::from_secs(60);
 /// Most of the compiler's words that are kept.
 const MAX_WORDS: u64 = 64 << 10;
 
-/// Builds the lab's program and its probe from the seat's sources.
+/// Builds the lab's program and its probes from the seat's sources.
 pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
     let answer = ask_helper(&request(kit, seat, level), helper, &kit.stop);
     let taken = match answer {
-        Ok(BuildAnswer::Done) => ["probe", &kit.lab.name].map(|name| seat.take_program(name)),
+        Ok(BuildAnswer::Done) => {
+            if kit.orders.is_some() {
+                // Not to compile on loom costs the one test that needs it, and that test says so.
+                let _not_there = seat.take_program("orders");
+            }
+            ["probe", &kit.lab.name].map(|name| seat.take_program(name))
+        }
         Ok(BuildAnswer::Failed(_)) if is_our_disk_full(seat) => {
             let folder = std::env::temp_dir();
             return Built::Fault(format!(
@@ -94,7 +103,8 @@ fn is_our_disk_full(seat: &Seat) -> bool {
     })
 }
 
-/// The box and the three calls of rustc: library, program, probe.
+/// The box and the three calls of rustc: library, program, probe; and for a lab with a part that
+/// is tried in every order of memory two more, a library on loom and the program that tries it.
 pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
     let mut binds = Vec::new();
     // Without a private root everything is used where it is.
@@ -133,19 +143,40 @@ pub(crate) fn request(kit: &Kit, seat: &Seat, level: Level) -> BuildRequest {
         .map(|(name, file)| format!("{name}={deps}/{file}"))
         .collect();
     let library_step = rustc(&crate_name, "rlib", "src/lib.rs", &library, &externs);
+    let mut loomed = externs.clone();
     externs.push(format!("{crate_name}={output}/{library}"));
     let program_step = rustc(&crate_name, "bin", "src/main.rs", lab, &externs);
-    externs.extend(
-        kit.externs
-            .get("probe")
-            .map(|file| format!("probe={deps}/{file}")),
-    );
+    let probe = kit.externs.get("probe");
+    let probe = probe.map(|file| format!("probe={deps}/{file}"));
+    externs.extend(probe.clone());
     let probe_step = rustc("probe_main", "bin", "probe.rs", "probe", &externs);
+    let mut optional = Vec::new();
+    if let Some(orders) = &kit.orders {
+        let library = "liborders.rlib";
+        loomed.push(format!("loom={deps}/{}", orders.loom));
+        optional.push(rustc(
+            &crate_name,
+            "rlib",
+            "orders/src/lib.rs",
+            library,
+            &loomed,
+        ));
+        loomed.push(format!("{crate_name}={output}/{library}"));
+        loomed.extend(probe);
+        optional.push(rustc(
+            "orders_main",
+            "bin",
+            "orders/main.rs",
+            "orders",
+            &loomed,
+        ));
+    }
     BuildRequest {
         level: level.to_string(),
         binds,
         cwd: source.into(),
         steps: vec![library_step, program_step, probe_step],
+        optional,
     }
 }
 
@@ -256,6 +287,11 @@ fn run_steps(request: &BuildRequest) -> Result<BuildAnswer, String> {
     for step in &request.steps {
         if let Some(words) = compile(&sandbox, step, &request.cwd)? {
             return Ok(BuildAnswer::Failed(words));
+        }
+    }
+    for step in &request.optional {
+        if compile(&sandbox, step, &request.cwd)?.is_some() {
+            break;
         }
     }
     Ok(BuildAnswer::Done)

@@ -43,6 +43,8 @@ pub struct Kit {
     pub stub: SourceTree,
     /// The probe's source.
     pub(crate) probe: Vec<u8>,
+    /// For a lab with a part that is tried in every order of memory.
+    pub(crate) orders: Option<Orders>,
     /// Folder of compiled dependencies: all that a build may see of us.
     pub(crate) deps: PathBuf,
     /// File names in `deps` of the crates that the lab, or its probe, may name.
@@ -53,6 +55,18 @@ pub struct Kit {
     pub(crate) sysroot: PathBuf,
     /// The course's switch.
     pub(crate) stop: Stop,
+}
+
+/// How a submission's library is built a second time, on loom: a program that tries it in every
+/// order that the memory model allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    /// The program's source.
+    pub(crate) main: Vec<u8>,
+    /// Files that take the place of given ones of the same name.
+    pub(crate) replaced: SourceTree,
+    /// The file name of loom in the folder of dependencies.
+    pub(crate) loom: String,
 }
 
 /// Why the course itself is not ready to grade: a mistake of the staff's, never of a student's.
@@ -180,16 +194,18 @@ impl Course {
         }
 
         // The solution's own dependencies are the lab's; `probe` serves the probe.
-        let packages = closure(metadata, [&format!("{name}-solution"), "probe"])?;
+        let own = [format!("{name}-solution"), format!("{name}-orders")];
+        let packages = closure(metadata, &[&own[0], "probe", &own[1]])?;
         let mut digest = Digest::default();
         let mut rlibs = BTreeMap::new();
         for (package, id) in &packages {
-            if *package == format!("{name}-solution") {
+            if own.contains(package) {
                 continue;
             }
-            let rlib = built
-                .rlib(id)
-                .ok_or_else(|| KitError::NotBuilt(package.clone()))?;
+            // The graph is that of the whole workspace: it may name what only others switch on.
+            let Some(rlib) = built.rlib(id) else {
+                continue;
+            };
             rlibs.insert(package.clone(), rlib.clone());
             digest.add("dependency", file_name(&rlib).as_bytes());
         }
@@ -202,6 +218,17 @@ impl Course {
             .add("toolchain", version.as_bytes());
         for (file, bytes) in &given {
             digest.add(file, bytes);
+        }
+        let mut named = lab.dependencies.iter().map(String::as_str).chain(["probe"]);
+        if let Some(missing) = named.find(|&package| !rlibs.contains_key(package)) {
+            return Err(KitError::NotBuilt(missing.to_owned()));
+        }
+        let orders = self.orders(name, &rlibs)?;
+        if let Some(orders) = &orders {
+            digest.add("orders", &orders.main);
+            for (file, bytes) in &orders.replaced {
+                digest.add(file, bytes);
+            }
         }
         let digest = digest.finish();
 
@@ -225,6 +252,7 @@ impl Course {
             given,
             stub,
             probe,
+            orders,
             deps,
             externs: rlibs
                 .iter()
@@ -236,6 +264,29 @@ impl Course {
             stop: self.stop.clone(),
         })
     }
+
+    fn orders(
+        &self,
+        lab: &str,
+        rlibs: &BTreeMap<String, PathBuf>,
+    ) -> Result<Option<Orders>, KitError> {
+        let folder = orders_folder(&self.root, lab);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        let mut replaced = read_sources(&folder)?;
+        let missing = |what: &str| KitError::NotBuilt(format!("{lab}-orders: {what}"));
+        let main = replaced.remove("src/main.rs");
+        Ok(Some(Orders {
+            main: main.ok_or_else(|| missing("src/main.rs"))?,
+            replaced,
+            loom: file_name(rlibs.get("loom").ok_or_else(|| missing("loom"))?),
+        }))
+    }
+}
+
+fn orders_folder(root: &Path, lab: &str) -> PathBuf {
+    root.join("grader/labs").join(lab).join("orders")
 }
 
 /// Whether each of these ids is one of the kits' hidden tests. A run of no test at all would look
@@ -275,6 +326,9 @@ impl Built {
         for lab in labs {
             cargo.args(["--package", &format!("{}-solution", lab.name)]);
             cargo.args(["--package", &format!("{}-tests", lab.name)]);
+            if orders_folder(root, &lab.name).exists() {
+                cargo.args(["--package", &format!("{}-orders", lab.name)]);
+            }
         }
         cargo.stdin(Stdio::null()).stdout(Stdio::piped());
         stop.check()?;
@@ -323,7 +377,7 @@ impl Built {
 /// The packages that `roots` are compiled with, themselves included.
 fn closure<'a>(
     metadata: &'a Metadata,
-    roots: [&str; 2],
+    roots: &[&str],
 ) -> Result<BTreeSet<(String, &'a PackageId)>, KitError> {
     let missing = || KitError::NotBuilt("the dependency graph".into());
     let resolve = metadata.resolve.as_ref().ok_or_else(missing)?;

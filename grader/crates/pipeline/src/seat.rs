@@ -37,6 +37,15 @@ impl Seat {
             fs::write(seat.source().join(path), bytes)?;
         }
         fs::write(seat.source().join("probe.rs"), &kit.probe)?;
+        if let Some(orders) = &kit.orders {
+            let sources = seat.source().join("orders");
+            fs::create_dir_all(sources.join("src"))?;
+            let layers = [&kit.stub, submitted, &kit.given, &orders.replaced];
+            for (path, bytes) in layers.into_iter().flatten() {
+                fs::write(sources.join(path), bytes)?;
+            }
+            fs::write(sources.join("main.rs"), &orders.main)?;
+        }
         Ok(seat)
     }
 

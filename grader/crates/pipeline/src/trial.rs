@@ -93,6 +93,7 @@ fn build(
         level: level.to_string(),
         cwd: place(&source, "/seat").into(),
         steps: vec![rustc(level, &toolchain, "trial", "bin", "trial.rs", &out)],
+        optional: Vec::new(),
         binds: vec![
             (source, "/seat".into(), false),
             (output.clone(), "/out".into(), true),

@@ -125,10 +125,22 @@ fn html_holds_no_tag_that_a_submission_wrote() {
 
 #[test]
 fn recorded_calls_are_a_picture_on_the_page_and_columns_in_the_feedback() {
-    let page = String::from_utf8(report::html(&gradebook())).unwrap();
-    assert!(page.contains("<text class=\"lane\" x=\"90\" y=\"20\">reader</text>"));
-    assert!(page.contains("<circle cx=\"90\" cy=\"78\" r=\"4\" class=\"touched\"/>"));
-    let text = String::from_utf8(report::feedback(&gradebook().submissions[0])).unwrap();
+    let gradebook = gradebook();
+    let page = report::html(&report::Page {
+        gradebook: &gradebook,
+        evidence: Default::default(),
+        boxes: Vec::new(),
+    });
+    let page = String::from_utf8(page).unwrap();
+    assert!(
+        page.contains(r#""lanes":[{"name":"reader","x":90}]"#),
+        "{page}"
+    );
+    assert!(
+        page.contains(r#""time":"1.500 ms","x":90,"y":82}"#),
+        "{page}"
+    );
+    let text = String::from_utf8(report::feedback(&gradebook.submissions[0])).unwrap();
     assert!(
         text.contains("        ms  reader\n       ...\n     1.500  open("),
         "{text}"

@@ -11,6 +11,7 @@ mod names;
 mod objects;
 mod outside;
 mod queue;
+mod races;
 mod ring;
 mod semaphores;
 mod waiting;
@@ -64,6 +65,21 @@ const TESTS: &[Test] = &[
             "Full is tail.wrapping_sub(head) == N, empty is head == tail, the slot is the counter % N.",
         ],
         run: ring::a_ring_behaves_like_a_queue_of_its_size,
+    },
+    Test {
+        id: "a_ring_is_right_in_every_order_of_memory",
+        part: 6,
+        points: 5,
+        needs: &["a_ring_behaves_like_a_queue_of_its_size"],
+        limits: Limits::DEFAULT.seconds(30),
+        why: "a processor and a compiler may reorder what Relaxed does not forbid, even if this machine hardly ever does",
+        read: "README part 6, `std::sync::atomic::Ordering`, `Ring::try_push` and `try_pop` in src/lib.rs",
+        hint: [
+            "Which of your four accesses to the indices tells the other side that a slot is ready for it?",
+            "The documentation of Ordering::Release and Ordering::Acquire: they come in pairs.",
+            "Store your own index with Release after the slot; load the other side's index with Acquire before it. Only your own index may be loaded Relaxed.",
+        ],
+        run: ring::a_ring_is_right_in_every_order_of_memory,
     },
     Test {
         id: "names_stay_until_rm",
@@ -253,6 +269,78 @@ const TESTS: &[Test] = &[
             "close posts both counters once; who wakes up and finds the buffer closed and empty posts again for the next one. Items come first.",
         ],
         run: waiting::close_wakes_everybody_and_loses_nothing,
+    },
+    Test {
+        id: "an_interrupted_producer_loses_nothing",
+        part: 4,
+        points: 4,
+        needs: &[
+            "one_item_wakes_one_consumer",
+            "close_wakes_everybody_and_loses_nothing",
+        ],
+        limits: Limits::DEFAULT.seconds(40),
+        why: "between any two accesses to shared memory another process may run for as long as it likes",
+        read: "README part 4, sem_overview(7), `BoundedBuf::push` in src/lib.rs",
+        hint: [
+            "What does a consumer find in a slot that was counted before it was filled?",
+            "The drawing of the handout: what happens between the two lines of the lock.",
+            "Fill the slot and move `tail` under the lock, in one piece; post `full` only after that.",
+        ],
+        run: races::an_interrupted_producer_loses_nothing,
+    },
+    Test {
+        id: "an_interrupted_consumer_takes_nothing_twice",
+        part: 4,
+        points: 4,
+        needs: &[
+            "one_item_wakes_one_consumer",
+            "close_wakes_everybody_and_loses_nothing",
+        ],
+        limits: Limits::DEFAULT.seconds(40),
+        why: "a slot belongs to whoever holds the lock; once `head` has moved, a producer may fill it again",
+        read: "README part 4, sem_overview(7), `BoundedBuf::pop` in src/lib.rs",
+        hint: [
+            "Who may write to the slot that you are still reading?",
+            "The drawing of the handout: what happens between the two lines of the lock.",
+            "Copy the item out and move `head` under the lock, in one piece; post `empty` only after that.",
+        ],
+        run: races::an_interrupted_consumer_takes_nothing_twice,
+    },
+    Test {
+        id: "an_item_that_was_pushed_comes_out_before_the_end",
+        part: 4,
+        points: 4,
+        needs: &[
+            "one_item_wakes_one_consumer",
+            "close_wakes_everybody_and_loses_nothing",
+        ],
+        limits: Limits::DEFAULT.seconds(40),
+        why: "what was true before the lock was taken need not be true any more",
+        read: "README part 4, `BoundedBuf::push`, `pop` and `close` in src/lib.rs",
+        hint: [
+            "When does your push look at `closed`, and what may happen between that and its next step?",
+            "sem_overview(7); the word for it is TOCTOU: time of check to time of use.",
+            "Look at `closed` under the lock, where you also move `tail` or `head`.",
+        ],
+        run: races::an_item_that_was_pushed_comes_out_before_the_end,
+    },
+    Test {
+        id: "a_buffer_is_complete_when_it_is_ready",
+        part: 4,
+        points: 4,
+        needs: &[
+            "an_object_is_opened_only_when_it_is_complete",
+            "one_item_wakes_one_consumer",
+        ],
+        limits: Limits::DEFAULT.seconds(40),
+        why: "a flag that says that something is complete is set last",
+        read: "README parts 1 and 4, `BoundedBuf::create` in src/lib.rs",
+        hint: [
+            "Which of the things that an opener needs exist when your creator stores READY?",
+            "The layout in the handout: ready. `std::sync::atomic::Ordering`: Release.",
+            "Geometry, both semaphores and the lock first; then the ready word, with Release.",
+        ],
+        run: races::a_buffer_is_complete_when_it_is_ready,
     },
     Test {
         id: "every_item_arrives_once_and_in_order",

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use harness::{Bench, Check, Fields, Probe, ensure_eq};
+use harness::{Bench, Check, Fields, Probe, Reply, ensure_eq, wrong};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::{Just, Strategy, any};
@@ -99,4 +99,18 @@ fn check(bench: &Bench, probe: &RefCell<Option<Probe>>, run: &Run) -> Check {
         ensure_eq(what, expected, got)?;
     }
     Ok(())
+}
+
+/// One producer and one consumer, in every order that the memory model allows and not only in
+/// those that this machine shows.
+pub(crate) fn a_ring_is_right_in_every_order_of_memory(bench: &Bench) -> Check {
+    let mut orders = bench.orders()?.connect()?;
+    match orders.call("Ring", Fields::new())? {
+        Reply::Value(_) => Ok(()),
+        Reply::Error { text, .. } => Err(wrong(
+            "three pushes and three pops of two threads, on a ring of 2",
+            "every slot is written before it is read, and read before it is written again",
+            text,
+        )),
+    }
 }

@@ -33,6 +33,15 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
     )
 }
 
+/// The children that could end the wait.
+pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Process> {
+    let mut children = blocked.scene.children(blocked.process);
+    if let ("wait4", pid @ 1..) = (blocked.name.as_str(), blocked.int(0)) {
+        children.retain(|child| child.inner_pid() == Some(pid));
+    }
+    children
+}
+
 pub(super) fn zombie(scene: &Scene, process: Process) -> String {
     let parent = process
         .parent()

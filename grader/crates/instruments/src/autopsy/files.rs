@@ -37,14 +37,8 @@ pub(super) fn copying(blocked: &Blocked<'_>) -> String {
     let (Some(from), Some(to)) = (blocked.fd(input), blocked.fd(output)) else {
         return blocked.unknown_fd();
     };
-    let writers = from
-        .object
-        .map(|o| blocked.scene.holders(o, Fd::can_write))
-        .unwrap_or_default();
-    let readers = to
-        .object
-        .map(|o| blocked.scene.holders(o, Fd::can_read))
-        .unwrap_or_default();
+    let writers = blocked.scene.holders(&from, Fd::can_write);
+    let readers = blocked.scene.holders(&to, Fd::can_read);
     format!(
         "is blocked in {}: no data comes from fd {} {} (open for writing in: {}) or there is no \
          room in fd {} {} (open for reading in: {})",
@@ -67,16 +61,11 @@ pub(super) fn mailbox(blocked: &Blocked<'_>) -> String {
     let Some(fd) = blocked.fd(0) else {
         return blocked.unknown_fd();
     };
-    let others = fd.object.map(|queue| {
-        blocked.scene.holders(
-            queue,
-            if call == "mq_receive" {
-                Fd::can_write
-            } else {
-                Fd::can_read
-            },
-        )
-    });
+    let is_other = match call {
+        "mq_receive" => Fd::can_write,
+        _ => Fd::can_read,
+    };
+    let others = blocked.scene.holders(&fd, is_other);
     let size = size(blocked, &fd).map_or(String::new(), |size| format!(" ({size})"));
     let verb = if call == "mq_receive" {
         "sending"
@@ -86,7 +75,7 @@ pub(super) fn mailbox(blocked: &Blocked<'_>) -> String {
     format!(
         "is blocked in {call} on {}: the queue is {state}{size}; open for {verb} in: {}",
         fd.target,
-        blocked.scene.list(&others.unwrap_or_default())
+        blocked.scene.list(&others)
     )
 }
 

@@ -5,6 +5,7 @@
 
 use super::blocked::Blocked;
 use super::futex_word::Word;
+use crate::proc::Thread;
 
 /// glibc: the mark of a `sem_t` made with pshared = 1.
 const SEM_SHARED: u32 = 128;
@@ -31,7 +32,7 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
     }
     join(blocked, &word)
         .or_else(|| semaphore(blocked, &word))
-        .or_else(|| locked(blocked, &word))
+        .or_else(|| Some(mutex(&word, locked(blocked, &word)?)))
         .unwrap_or_else(|| other(blocked, &word, value))
 }
 
@@ -45,14 +46,31 @@ pub(super) fn waits_for_thread(blocked: &Blocked<'_>) -> bool {
     is_parked || join(blocked, &word).is_some()
 }
 
-/// pthread_join(3) waits until the kernel clears the thread's number.
+/// The one thread that can end the wait, if the word tells: the owner of a mutex, or a thread
+/// that is joined.
+pub(super) fn awaited(blocked: &Blocked<'_>) -> Option<Thread> {
+    let word = Word::new(blocked);
+    match blocked.int(1) & libc::FUTEX_CMD_MASK {
+        libc::FUTEX_LOCK_PI | libc::FUTEX_LOCK_PI2 => {
+            word.thread(word.at(0)? & libc::FUTEX_TID_MASK)
+        }
+        _ => joined(blocked, &word).or_else(|| word.thread(locked(blocked, &word)?)),
+    }
+}
+
 fn join(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<String> {
-    let expected = blocked.arg(2) as u32;
-    let thread = word
-        .sibling(expected)
-        .filter(|_| word.at(0) == Some(expected))?;
-    let name = thread.name().unwrap_or_default();
+    let name = joined(blocked, word)?.name().unwrap_or_default();
     Some(format!("waits for its thread {name} to end (pthread_join)"))
+}
+
+/// pthread_join(3) waits until the kernel clears the thread's number. The kernel does not know
+/// that the word is private, which tells it from a lock whose value is that number by chance.
+fn joined(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<Thread> {
+    let expected = blocked.arg(2) as u32;
+    if is_private(blocked) || word.at(0) != Some(expected) {
+        return None;
+    }
+    word.sibling(expected)
 }
 
 /// `sem_t`: value, number of waiters, and whether it is shared between processes. A waiter
@@ -80,8 +98,8 @@ fn semaphore(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<String> {
 }
 
 /// `pthread_mutex_t`: lock word, count, owner, users, kind. A waiter expects 2, or in a robust
-/// mutex the owner's number with the waiters' bit.
-fn locked(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<String> {
+/// mutex the owner's number with the waiters' bit. Gives back the owner's number.
+fn locked(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<u32> {
     let (value, owner, users, kind) = (word.at(0)?, word.at(8)?, word.at(12)?, word.at(16)?);
     let expected = blocked.arg(2) as u32;
     let is_robust = expected & libc::FUTEX_WAITERS != 0 && expected != PARKED;
@@ -94,7 +112,7 @@ fn locked(blocked: &Blocked<'_>, word: &Word<'_>) -> Option<String> {
         owner
     };
     let agrees = is_robust || (kind & MUTEX_SHARED == 0) == is_private(blocked);
-    (agrees && users > 0 && owner > 0).then(|| mutex(word, owner))
+    (agrees && users > 0 && owner > 0).then_some(owner)
 }
 
 fn mutex(word: &Word<'_>, owner: u32) -> String {

@@ -78,6 +78,16 @@ impl<'a> Word<'a> {
         }
     }
 
+    /// The living thread that calls itself `tid`, in whatever process.
+    pub(super) fn thread(&self, tid: u32) -> Option<Thread> {
+        let tid = i32::try_from(tid).ok()?;
+        let (_, thread) = self
+            .blocked
+            .scene
+            .thread_called(tid, self.blocked.process)?;
+        Some(thread)
+    }
+
     /// The thread of this process that calls itself `tid`.
     pub(super) fn sibling(&self, tid: u32) -> Option<Thread> {
         let tid = i32::try_from(tid).ok().filter(|&tid| tid > 1)?;

@@ -32,7 +32,7 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
             )),
             Some(process) => named.push(blocked.scene.who(process)),
             None => {
-                let holders = blocked.scene.holders(object, |_| true);
+                let holders = blocked.scene.holders(&fd, |_| true);
                 let others: Vec<_> = holders
                     .into_iter()
                     .filter(|(p, _)| *p != blocked.process)
@@ -48,6 +48,13 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
         }
     }
     format!("{sentence}: the lock is held by {}", named.join(", "))
+}
+
+/// The processes whose locks are waited for.
+pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Process> {
+    let object = blocked.fd(0).and_then(|fd| fd.object);
+    let owners = object.map_or_else(Vec::new, |object| owners(object.inode));
+    owners.into_iter().filter_map(alive).collect()
 }
 
 fn alive(pid: i32) -> Option<Process> {

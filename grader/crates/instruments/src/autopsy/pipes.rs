@@ -47,6 +47,13 @@ pub(super) fn writing(blocked: &Blocked<'_>, fd: &Fd) -> String {
     sentence
 }
 
+/// The processes that could end the wait: those with the other end open.
+pub(super) fn awaited(blocked: &Blocked<'_>, fd: &Fd, writing: bool) -> Vec<Process> {
+    let is_other = if writing { Fd::can_read } else { Fd::can_write };
+    let holders = other_end(blocked, fd, is_other);
+    holders.into_iter().map(|(process, _)| process).collect()
+}
+
 /// Opening a FIFO waits for a partner; opening anything else hardly ever waits.
 pub(super) fn opening(blocked: &Blocked<'_>) -> String {
     let first = if blocked.name == "open" { 0 } else { 1 };
@@ -84,9 +91,7 @@ fn is_fifo(blocked: &Blocked<'_>, path: &str) -> bool {
 }
 
 fn other_end(blocked: &Blocked<'_>, fd: &Fd, is_other: impl Fn(&Fd) -> bool) -> Vec<(Process, Fd)> {
-    fd.object
-        .map(|pipe| blocked.scene.holders(pipe, is_other))
-        .unwrap_or_default()
+    blocked.scene.holders(fd, is_other)
 }
 
 fn own_end(process: Process, holders: &[(Process, Fd)]) -> Option<i32> {

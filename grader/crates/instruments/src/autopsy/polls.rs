@@ -110,8 +110,8 @@ fn describe(blocked: &Blocked<'_>, interest: &Interest) -> String {
         .iter()
         .map(|&event| event.to_owned())
         .collect();
-    if let Some(pipe) = fd.object.filter(|_| is_pipe && fd.can_read()) {
-        let writers = blocked.scene.holders(pipe, Fd::can_write);
+    if is_pipe && fd.can_read() {
+        let writers = blocked.scene.holders(&fd, Fd::can_write);
         notes.push(format!(
             "write end open in: {}",
             blocked.scene.list(&writers)

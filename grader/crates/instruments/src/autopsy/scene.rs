@@ -2,23 +2,31 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use crate::proc::{Fd, Object, Process, Thread, Tree, all_processes};
+use crate::proc::{Fd, Process, Thread, Tree, all_processes};
 
 /// More holders of one object than this are only counted.
 const MOST_HOLDERS: usize = 6;
+
+/// A process with the numbers of its descriptors and what their links read.
+type Descriptors = (Process, Vec<(i32, PathBuf)>);
 
 /// The examined processes at the second look. Descriptors are read when first asked for, since
 /// most hangs need those of a few processes and a machine has many.
 pub(super) struct Scene {
     members: Vec<Process>,
     tree: Tree,
-    descriptors: OnceCell<Vec<(Process, Vec<Fd>)>>,
+    descriptors: OnceCell<Vec<Descriptors>>,
 }
 
 /// The processes with these numbers and their descendants, each once, parents first.
 pub(super) fn members(roots: &[i32]) -> Vec<Process> {
-    members_in(&Tree::scan(), roots)
+    members_in(&tree(roots), roots)
+}
+
+fn tree(roots: &[i32]) -> Tree {
+    Tree::below(roots.iter().map(|&pid| Process::new(pid)))
 }
 
 fn members_in(tree: &Tree, roots: &[i32]) -> Vec<Process> {
@@ -33,7 +41,7 @@ fn members_in(tree: &Tree, roots: &[i32]) -> Vec<Process> {
 
 impl Scene {
     pub(super) fn new(roots: &[i32]) -> Self {
-        let tree = Tree::scan();
+        let tree = tree(roots);
         let members = members_in(&tree, roots);
         Self {
             members,
@@ -79,28 +87,36 @@ impl Scene {
             .find_map(namesake)
     }
 
-    /// Every descriptor in the system that refers to `object` and that `wanted` accepts.
-    pub(super) fn holders(
-        &self,
-        object: Object,
-        wanted: impl Fn(&Fd) -> bool,
-    ) -> Vec<(Process, Fd)> {
-        self.descriptors()
-            .iter()
-            .flat_map(|(process, fds)| fds.iter().map(|fd| (*process, fd)))
-            .filter(|(_, fd)| fd.object == Some(object) && wanted(fd))
-            .map(|(process, fd)| (process, fd.clone()))
-            .collect()
+    /// Every descriptor in the system that refers to the same object as `fd`, and that `wanted`
+    /// accepts.
+    pub(super) fn holders(&self, fd: &Fd, wanted: impl Fn(&Fd) -> bool) -> Vec<(Process, Fd)> {
+        let Some(object) = fd.object else {
+            return Vec::new();
+        };
+        // Another process may know a file by another path, but an object without a path has one
+        // name everywhere.
+        let has_path = fd.target.starts_with('/');
+        self.select(|target| match has_path {
+            true => target.is_absolute(),
+            false => target.as_os_str() == fd.target.as_str(),
+        })
+        .filter(|(_, fd)| fd.object == Some(object) && wanted(fd))
+        .collect()
     }
 
     /// Every descriptor in the system for the socket with this inode.
     pub(super) fn socket_holders(&self, inode: u64) -> Vec<(Process, Fd)> {
+        let name = format!("socket:[{inode}]");
+        self.select(|target| target.as_os_str() == name.as_str())
+            .collect()
+    }
+
+    fn select(&self, wanted: impl Fn(&Path) -> bool) -> impl Iterator<Item = (Process, Fd)> {
         self.descriptors()
             .iter()
-            .flat_map(|(process, fds)| fds.iter().map(|fd| (*process, fd)))
-            .filter(|(_, fd)| fd.object.is_some_and(|o| o.is_socket) && fd.inode() == Some(inode))
-            .map(|(process, fd)| (process, fd.clone()))
-            .collect()
+            .flat_map(|(process, fds)| fds.iter().map(|(fd, target)| (*process, *fd, target)))
+            .filter(move |(_, _, target)| wanted(target))
+            .filter_map(|(process, fd, _)| Some((process, process.fd(fd)?)))
     }
 
     /// `producer (pid 3) fd 4, consumer (pid 5) fd 4`.
@@ -116,14 +132,14 @@ impl Scene {
         names.join(", ")
     }
 
-    fn descriptors(&self) -> &[(Process, Vec<Fd>)] {
+    fn descriptors(&self) -> &[Descriptors] {
         self.descriptors.get_or_init(|| {
             let outside = all_processes()
                 .into_iter()
                 .filter(|p| !self.members.contains(p));
             let everybody = self.members.iter().copied().chain(outside);
             everybody
-                .filter_map(|process| Some((process, process.fds()?)))
+                .map(|process| (process, process.fd_targets()))
                 .collect()
         })
     }

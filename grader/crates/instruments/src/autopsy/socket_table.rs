@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::unix_peer;
 use crate::proc::Process;
 
 /// One row of a table.
@@ -24,10 +25,22 @@ pub(super) fn find(process: Process, inode: u64) -> Option<Socket> {
         ("udp", "UDP"),
         ("udp6", "UDP"),
     ];
-    tables
-        .into_iter()
-        .find_map(|(file, name)| inet(&table(process, file)?, name, inode))
-        .or_else(|| unix(&table(process, "unix")?, inode))
+    // The tables of the internet protocols are long to walk even when they are empty.
+    find_unix(process, inode).or_else(|| {
+        tables
+            .into_iter()
+            .find_map(|(file, name)| inet(&table(process, file)?, name, inode))
+    })
+}
+
+fn find_unix(process: Process, inode: u64) -> Option<Socket> {
+    let socket = unix(&table(process, "unix")?, inode)?;
+    let (peer, unread) = unix_peer::ask(process, inode).unwrap_or_default();
+    Some(Socket {
+        peer,
+        unread,
+        ..socket
+    })
 }
 
 fn table(process: Process, name: &str) -> Option<String> {
@@ -116,7 +129,7 @@ fn address(hex: &str) -> Option<String> {
 }
 
 /// The table of Unix sockets: address, references, protocol, flags, type, state, inode, path.
-/// It does not tell who is connected to whom.
+/// Who is connected to whom is told by sock_diag(7) alone.
 fn unix(table: &str, inode: u64) -> Option<Socket> {
     table.lines().skip(1).find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -137,8 +150,7 @@ fn unix(table: &str, inode: u64) -> Option<Socket> {
         let description = format!("Unix {kind} socket {path}{listening}");
         Some(Socket {
             description,
-            unread: None,
-            peer: None,
+            ..Socket::default()
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use super::blocked::Blocked;
 use super::socket_table::{Socket, find};
-use crate::proc::{Fd, read_bytes};
+use crate::proc::{Fd, Process, read_bytes};
 
 pub(super) fn accepting(blocked: &Blocked<'_>) -> String {
     let Some(fd) = blocked.fd(0) else {
@@ -39,6 +39,13 @@ pub(super) fn sending(blocked: &Blocked<'_>, fd: &Fd) -> String {
     }
     sentence += &other_end(blocked, fd, &socket);
     sentence
+}
+
+/// The processes that could end the wait: those with the other end open.
+pub(super) fn awaited(blocked: &Blocked<'_>, fd: &Fd) -> Vec<Process> {
+    let peer = look_up(blocked, fd).peer;
+    let holders = peer.map_or_else(Vec::new, |peer| blocked.scene.socket_holders(peer));
+    holders.into_iter().map(|(process, _)| process).collect()
 }
 
 /// What poll(2) and relatives wait on, in a few words.

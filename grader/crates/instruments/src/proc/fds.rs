@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::PathBuf;
 
 use super::numbers_in;
 
@@ -86,6 +87,13 @@ pub(super) fn read(pid: i32) -> Option<Vec<Fd>> {
         .collect();
     fds.sort_by_key(|fd| fd.number);
     Some(fds)
+}
+
+/// The numbers in `/proc/PID/fd` with what their links read, and nothing else of them.
+pub(super) fn targets(pid: i32) -> Vec<(i32, PathBuf)> {
+    numbers_in(format!("/proc/{pid}/fd"))
+        .filter_map(|fd| Some((fd, fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?)))
+        .collect()
 }
 
 fn flags(pid: i32, number: i32) -> Option<i32> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Add;
 use std::time::Duration;
 
-use super::Thread;
+use super::{Process, Thread};
 
 /// What a thread does, as the kernel's scheduler sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,11 @@ impl Thread {
     /// Its number outside, as `/proc` lists it.
     pub fn tid(self) -> i32 {
         self.tid
+    }
+
+    /// The process that it belongs to.
+    pub fn process(self) -> Process {
+        Process::new(self.pid)
     }
 
     /// Whether it is the thread that ran `main`.

@@ -1,11 +1,28 @@
 //! One victim under examination: started, waited for by its kernel state, killed.
 
+use std::cell::RefCell;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use instruments::proc::{State, Syscall};
 use instruments::{Autopsy, Process, explain};
+use nix::time::{ClockId, clock_gettime};
+
+thread_local! {
+    /// CPU time of each autopsy that this thread has made, in the order they were made.
+    static COSTS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the autopsies of this thread have cost since the last time this was asked.
+pub(crate) fn take_costs() -> Vec<Duration> {
+    COSTS.take()
+}
+
+fn thread_cpu() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    now.expect("a thread has a CPU clock").into()
+}
 
 /// A process of the victim program, killed with its children when dropped.
 pub(crate) struct Case {
@@ -49,6 +66,18 @@ impl Case {
         })
     }
 
+    /// Waits until so many threads of the victim and its children sleep in this call.
+    pub(crate) fn until_asleep_in(self, number: i64, n_threads: usize) -> Self {
+        self.until(&format!("{n_threads} threads in call {number}"), |all| {
+            let threads = all.iter().flat_map(|process| process.threads());
+            let asleep = threads.filter(|thread| {
+                thread.state() == Some(State::Asleep)
+                    && thread.syscall().is_some_and(|call| call.number == number)
+            });
+            asleep.count() == n_threads
+        })
+    }
+
     /// Waits until the victim or a child of it is in this state.
     pub(crate) fn in_state(self, state: State) -> Self {
         self.until(&format!("state {state:?}"), |all| {
@@ -69,7 +98,11 @@ impl Case {
     }
 
     pub(crate) fn autopsy(&self) -> Autopsy {
-        explain(&[self.child.id().cast_signed()])
+        let before = thread_cpu();
+        let autopsy = explain(&[self.child.id().cast_signed()]);
+        let cost = thread_cpu() - before;
+        COSTS.with_borrow_mut(|costs| costs.push(cost));
+        autopsy
     }
 
     /// The autopsy has one line with all these phrases.

@@ -20,7 +20,7 @@ impl Drop for Name {
 }
 
 #[test]
-fn a_semaphore_that_nobody_posts() {
+pub(crate) fn a_semaphore_that_nobody_posts() {
     let name = Name::new("unposted");
     let case = victim("semaphore", &name.0).asleep_in("", SYS_futex);
     case.is_stuck_and_says(&[
@@ -30,7 +30,7 @@ fn a_semaphore_that_nobody_posts() {
 }
 
 #[test]
-fn a_semaphore_that_others_cannot_post() {
+pub(crate) fn a_semaphore_that_others_cannot_post() {
     let name = Name::new("unshared");
     let case = victim("semaphore-not-shared", &name.0).asleep_in("", SYS_futex);
     case.is_stuck_and_says(&[
@@ -40,7 +40,7 @@ fn a_semaphore_that_others_cannot_post() {
 }
 
 #[test]
-fn a_semaphore_that_others_cannot_see() {
+pub(crate) fn a_semaphore_that_others_cannot_see() {
     let case = victim("semaphore-in-private-memory", "").asleep_in("", SYS_futex);
     case.is_stuck_and_says(&[
         "semaphore value 0, 1 waiter, in private memory; nobody has posted it",
@@ -49,7 +49,7 @@ fn a_semaphore_that_others_cannot_see() {
 }
 
 #[test]
-fn a_mutex_whose_owner_has_ended() {
+pub(crate) fn a_mutex_whose_owner_has_ended() {
     let case = victim("mutex-of-the-dead", "").asleep_in("", SYS_futex);
     case.is_stuck_and_says(&[
         "is blocked on a mutex in shared anonymous memory at offset 0x0; its owner is pid ",
@@ -58,7 +58,7 @@ fn a_mutex_whose_owner_has_ended() {
 }
 
 #[test]
-fn a_mutex_that_another_process_holds() {
+pub(crate) fn a_mutex_that_another_process_holds() {
     let case = victim("mutex-of-another", "").asleep_in("waiter", SYS_futex);
     case.asleep_in("owner", SYS_pause).is_stuck_and_says(&[
         "waiter (pid ",
@@ -74,16 +74,45 @@ fn a_mutex_that_another_process_holds() {
 }
 
 #[test]
-fn a_mutex_that_is_locked_twice() {
+pub(crate) fn a_mutex_that_is_locked_twice() {
     let case = victim("mutex-twice", "").asleep_in("", SYS_futex);
     case.is_stuck_and_says(&["its owner is this thread itself: it has locked it twice"]);
 }
 
 #[test]
-fn a_lock_of_the_standard_library() {
+pub(crate) fn a_lock_of_the_standard_library() {
     let case = victim("std-mutex", "").asleep_in("", SYS_futex);
     case.is_stuck_and_says(&[
         "as std::sync::Mutex",
         "Only a thread of this process could wake it",
+    ]);
+}
+
+#[test]
+pub(crate) fn two_threads_that_lock_crosswise() {
+    let case = victim("threads-crosswise", "").until_asleep_in(SYS_futex, 2);
+    let autopsy = case.says(&[
+        "a circle: ",
+        "thread left, in futex",
+        "right (pid ",
+        "), in futex",
+    ]);
+    assert!(autopsy.all_asleep_without_timer, "{autopsy:?}");
+    case.says(&[
+        "right (pid ",
+        "a mutex in private memory",
+        "its owner is right",
+        "thread left",
+    ]);
+    case.says(&["right (pid ", ", thread left, is blocked on a mutex"]);
+}
+
+#[test]
+pub(crate) fn two_processes_that_lock_crosswise() {
+    let case = victim("processes-crosswise", "").until_asleep_in(SYS_futex, 2);
+    case.is_stuck_and_says(&[
+        "a circle: right (pid ",
+        "), in futex waits for left (pid ",
+        "), in futex, which waits for right (pid ",
     ]);
 }

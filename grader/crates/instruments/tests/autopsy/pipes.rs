@@ -6,7 +6,7 @@ use nix::sys::stat::Mode;
 use crate::case::{folder, path, victim};
 
 #[test]
-fn a_reader_that_holds_the_write_end_itself() {
+pub(crate) fn a_reader_that_holds_the_write_end_itself() {
     let case = victim("own-write-end", "").asleep_in("consumer", SYS_read);
     let case = case.asleep_in("producer", SYS_pause);
     let producer = format!("producer (pid {}) fd 4", case.process().pid());
@@ -20,7 +20,7 @@ fn a_reader_that_holds_the_write_end_itself() {
 }
 
 #[test]
-fn a_writer_whose_pipe_is_full() {
+pub(crate) fn a_writer_whose_pipe_is_full() {
     let case = victim("full-pipe", "").asleep_in("filler", SYS_write);
     case.is_stuck_and_says(&[
         "filler (pid ",
@@ -31,7 +31,7 @@ fn a_writer_whose_pipe_is_full() {
 }
 
 #[test]
-fn a_copy_between_two_pipes() {
+pub(crate) fn a_copy_between_two_pipes() {
     let case = victim("splice", "").asleep_in("", SYS_splice);
     case.is_stuck_and_says(&[
         "is blocked in splice: no data comes from fd 3 pipe:[",
@@ -47,7 +47,7 @@ fn fifo(folder: &tempfile::TempDir) -> String {
 }
 
 #[test]
-fn a_reader_of_a_fifo() {
+pub(crate) fn a_reader_of_a_fifo() {
     let folder = folder();
     let path = fifo(&folder);
     let case = victim("fifo-read", &path).asleep_in("reader", SYS_read);
@@ -60,7 +60,7 @@ fn a_reader_of_a_fifo() {
 }
 
 #[test]
-fn opening_a_fifo_that_nobody_writes() {
+pub(crate) fn opening_a_fifo_that_nobody_writes() {
     let folder = folder();
     let path = fifo(&folder);
     victim("fifo-open-read", &path)
@@ -72,7 +72,7 @@ fn opening_a_fifo_that_nobody_writes() {
 }
 
 #[test]
-fn opening_a_fifo_that_nobody_reads() {
+pub(crate) fn opening_a_fifo_that_nobody_reads() {
     let folder = folder();
     let path = fifo(&folder);
     victim("fifo-open-write", &path)
@@ -80,4 +80,26 @@ fn opening_a_fifo_that_nobody_reads() {
         .is_stuck_and_says(&[
             "O_WRONLY) on a FIFO: no process has opened the other end for reading",
         ]);
+}
+
+#[test]
+pub(crate) fn three_processes_that_wait_for_each_other() {
+    let case = victim("circle-of-three", "")
+        .asleep_in("first", SYS_read)
+        .asleep_in("second", SYS_read)
+        .asleep_in("third", SYS_read);
+    let pid = case.process().pid();
+    case.is_stuck_and_says(&[
+        &format!("a circle: first (pid {pid}), in read waits for third (pid "),
+        "), in read, which waits for second (pid ",
+        &format!("), in read, which waits for first (pid {pid}): none of them can go on"),
+    ]);
+}
+
+#[test]
+pub(crate) fn a_reader_with_a_living_writer_is_in_no_circle() {
+    let case = victim("own-write-end", "").asleep_in("consumer", SYS_read);
+    let case = case.asleep_in("producer", SYS_pause);
+    let text = case.autopsy().lines.join("\n");
+    assert!(!text.contains("a circle"), "{text}");
 }

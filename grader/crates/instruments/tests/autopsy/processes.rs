@@ -10,7 +10,7 @@ use libc::{SYS_clock_nanosleep, SYS_futex, SYS_pause, SYS_read, SYS_rt_sigsuspen
 use crate::case::victim;
 
 #[test]
-fn a_parent_that_waits() {
+pub(crate) fn a_parent_that_waits() {
     let case = victim("wait", "")
         .asleep_in("boss", SYS_wait4)
         .asleep_in("worker", SYS_pause);
@@ -23,7 +23,7 @@ fn a_parent_that_waits() {
 }
 
 #[test]
-fn a_child_that_nobody_waits_for() {
+pub(crate) fn a_child_that_nobody_waits_for() {
     let case = victim("zombie", "")
         .in_state(State::Zombie)
         .asleep_in("careless", SYS_pause);
@@ -34,19 +34,19 @@ fn a_child_that_nobody_waits_for() {
 }
 
 #[test]
-fn a_process_that_was_stopped() {
+pub(crate) fn a_process_that_was_stopped() {
     let case = victim("stopped", "").in_state(State::Stopped);
     case.is_stuck_and_says(&["is stopped by a signal", "SIGCONT"]);
 }
 
 #[test]
-fn an_endless_loop() {
+pub(crate) fn an_endless_loop() {
     let case = victim("spin", "").in_state(State::Running);
     case.may_end_and_says(&["is running: it used ", " ms of CPU in ", "busy waiting"]);
 }
 
 #[test]
-fn polling_instead_of_waiting() {
+pub(crate) fn polling_instead_of_waiting() {
     let case = victim("polling", "").asleep_in("", SYS_clock_nanosleep);
     let autopsy = case.autopsy();
     let text = autopsy.lines.join("\n");
@@ -59,13 +59,13 @@ fn polling_instead_of_waiting() {
 }
 
 #[test]
-fn a_plain_sleep() {
+pub(crate) fn a_plain_sleep() {
     let case = victim("sleep", "").asleep_in("", SYS_clock_nanosleep);
     case.may_end_and_says(&["sleeps for 1234 s (clock_nanosleep)"]);
 }
 
 #[test]
-fn waiting_for_a_signal() {
+pub(crate) fn waiting_for_a_signal() {
     let case = victim("pause", "").asleep_in("", SYS_pause);
     case.is_stuck_and_says(&["waits for a signal (pause; none of those it lets in has a handler)"]);
     let case = victim("sigsuspend", "").asleep_in("", SYS_rt_sigsuspend);
@@ -77,7 +77,7 @@ fn waiting_for_a_signal() {
 }
 
 #[test]
-fn the_thread_behind_a_join() {
+pub(crate) fn the_thread_behind_a_join() {
     let case = victim("join", "")
         .asleep_in("", SYS_futex)
         .asleep_in("", SYS_read);
@@ -86,7 +86,7 @@ fn the_thread_behind_a_join() {
 }
 
 #[test]
-fn a_process_that_is_gone() {
+pub(crate) fn a_process_that_is_gone() {
     let mut child = Command::new("true").spawn().expect("start true");
     child.wait().expect("wait for it");
     let autopsy = explain(&[child.id().cast_signed()]);
@@ -97,7 +97,7 @@ fn a_process_that_is_gone() {
 }
 
 #[test]
-fn a_process_is_called_by_the_number_it_knows() {
+pub(crate) fn a_process_is_called_by_the_number_it_knows() {
     let script = "exec sh -c 'echo $$; read line'";
     let boxed = [
         "--user",
@@ -132,7 +132,7 @@ fn a_process_is_called_by_the_number_it_knows() {
 }
 
 #[test]
-fn whoever_is_prepared_for_an_alarm_may_have_set_one() {
+pub(crate) fn whoever_is_prepared_for_an_alarm_may_have_set_one() {
     let case = victim("pause-with-an-alarm", "").asleep_in("", SYS_pause);
     case.may_end_and_says(&["waits for a signal (pause"]);
 }

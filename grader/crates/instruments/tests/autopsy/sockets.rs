@@ -5,7 +5,7 @@ use libc::*;
 use crate::case::{folder, path, victim};
 
 #[test]
-fn a_server_that_nobody_connects_to() {
+pub(crate) fn a_server_that_nobody_connects_to() {
     let case = victim("tcp-accept", "").asleep_in("", SYS_accept4);
     case.is_stuck_and_says(&[
         "is blocked in accept4(3) on TCP 127.0.0.1:",
@@ -20,7 +20,7 @@ fn a_server_that_nobody_connects_to() {
 }
 
 #[test]
-fn a_server_whose_client_is_silent() {
+pub(crate) fn a_server_whose_client_is_silent() {
     let case = victim("tcp-recv", "").asleep_in("server", SYS_recvfrom);
     case.asleep_in("client", SYS_pause).is_stuck_and_says(&[
         "server (pid ",
@@ -31,13 +31,13 @@ fn a_server_whose_client_is_silent() {
 }
 
 #[test]
-fn a_client_whose_server_does_not_read() {
+pub(crate) fn a_client_whose_server_does_not_read() {
     let case = victim("tcp-send", "").asleep_in("", SYS_sendto);
     case.is_stuck_and_says(&["on TCP 127.0.0.1:", "the peer does not read", "fd 5"]);
 }
 
 #[test]
-fn a_client_that_does_not_fit_into_the_backlog() {
+pub(crate) fn a_client_that_does_not_fit_into_the_backlog() {
     let folder = folder();
     let path = path(&folder, "full");
     let case = victim("unix-connect", &path).asleep_in("", SYS_connect);
@@ -45,7 +45,7 @@ fn a_client_that_does_not_fit_into_the_backlog() {
 }
 
 #[test]
-fn both_ends_of_a_socket_pair() {
+pub(crate) fn both_ends_of_a_socket_pair() {
     let case = victim("unix-recv", "").asleep_in("", SYS_recvfrom);
     case.asleep_in("friend", SYS_pause).is_stuck_and_says(&[
         "is blocked in recvfrom(3) on Unix stream socket without a name: nothing has come",
@@ -54,7 +54,7 @@ fn both_ends_of_a_socket_pair() {
 }
 
 #[test]
-fn a_datagram_that_never_comes() {
+pub(crate) fn a_datagram_that_never_comes() {
     let case = victim("udp-recv", "").asleep_in("", SYS_recvfrom);
     case.is_stuck_and_says(&[
         "is blocked in recvfrom(3) on UDP 127.0.0.1:",
@@ -63,7 +63,7 @@ fn a_datagram_that_never_comes() {
 }
 
 #[test]
-fn several_descriptors_at_once() {
+pub(crate) fn several_descriptors_at_once() {
     let case = victim("poll", "").asleep_in("", SYS_poll);
     case.is_stuck_and_says(&[
         "is blocked in poll, and nothing has happened on: fd 3 pipe:[",
@@ -83,7 +83,21 @@ fn several_descriptors_at_once() {
 }
 
 #[test]
-fn a_time_limit_of_the_socket_itself_is_seen() {
+pub(crate) fn a_time_limit_of_the_socket_itself_is_seen() {
     let case = victim("udp-recv-with-a-limit", "").asleep_in("", SYS_recvfrom);
     case.may_end_and_says(&["is blocked in recvfrom(3) on UDP 127.0.0.1:"]);
+}
+
+#[test]
+pub(crate) fn both_write_and_nobody_reads() {
+    let case = victim("unix-full-both-ways", "")
+        .asleep_in("ping", SYS_sendto)
+        .asleep_in("pong", SYS_sendto);
+    case.is_stuck_and_says(&[
+        "ping (pid ",
+        "is blocked in sendto(3) on Unix stream socket without a name: the buffers are full and the peer does not read",
+        " bytes have come that it has not read itself",
+        "the other end is open in: pong (pid ",
+    ]);
+    case.says(&["a circle: ping (pid ", "), in sendto waits for pong (pid "]);
 }

@@ -40,7 +40,7 @@ impl Drop for SystemV {
 }
 
 #[test]
-fn a_system_v_semaphore() {
+pub(crate) fn a_system_v_semaphore() {
     let semaphore = SystemV::semaphore();
     let id = semaphore.id();
     let case = victim("semop", &id.to_string()).asleep_in("", SYS_semtimedop);
@@ -50,7 +50,7 @@ fn a_system_v_semaphore() {
 }
 
 #[test]
-fn a_system_v_queue() {
+pub(crate) fn a_system_v_queue() {
     let queue = SystemV::queue();
     let id = queue.id();
     let case = victim("msgrcv", &id.to_string()).asleep_in("", SYS_msgrcv);
@@ -64,7 +64,7 @@ fn a_system_v_queue() {
 }
 
 #[test]
-fn a_posix_message_queue() {
+pub(crate) fn a_posix_message_queue() {
     let name = |what: &str| format!("/victim-{}-{what}", std::process::id());
     let case = victim("mq-receive", &name("empty")).asleep_in("", SYS_mq_timedreceive);
     case.is_stuck_and_says(&[
@@ -77,7 +77,7 @@ fn a_posix_message_queue() {
 }
 
 #[test]
-fn a_lock_on_a_file() {
+pub(crate) fn a_lock_on_a_file() {
     let folder = folder();
     let case = victim("flock", &path(&folder, "flock")).asleep_in("second", SYS_flock);
     case.asleep_in("first", SYS_pause).is_stuck_and_says(&[
@@ -91,7 +91,7 @@ fn a_lock_on_a_file() {
 }
 
 #[test]
-fn an_event_counter() {
+pub(crate) fn an_event_counter() {
     let case = victim("eventfd", "").asleep_in("", SYS_read);
     case.is_stuck_and_says(&["on anon_inode:[eventfd]: its counter is 0, and nobody adds to it"]);
 }

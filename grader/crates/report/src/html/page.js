@@ -75,8 +75,9 @@ const evidence = seen => [
 ];
 
 // Recorded calls: one lane a process, time runs downwards. The figures come from lanes.rs.
+const svgNamespace = document.createRange().createContextualFragment("<svg>").firstChild.namespaceURI;
 const drawn = (name, attributes, text = "") => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  const made = document.createElementNS(svgNamespace, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.textContent = text;
   return made;

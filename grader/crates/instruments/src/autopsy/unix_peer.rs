@@ -1,0 +1,84 @@
+//! Who is connected to a Unix socket: asked by sock_diag(7), because no file in `/proc` tells.
+//!
+//! Where the kernel was built without it, or the socket lives in another network namespace, there
+//! is no answer.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType};
+use nix::sys::socket::{recv, send, socket};
+
+use crate::proc::Process;
+
+/// `SOCK_DIAG_BY_FAMILY`, the one kind of message that is asked and answered.
+const BY_FAMILY: u16 = 20;
+
+/// `UDIAG_SHOW_PEER` and `UDIAG_SHOW_RQLEN`.
+const SHOW: u32 = 0x4 | 0x10;
+
+/// `UNIX_DIAG_PEER` and `UNIX_DIAG_RQLEN`: the inode at the other end, and two queue lengths.
+const PEER: u16 = 2;
+const QUEUES: u16 = 4;
+
+/// A netlink header and what the kernel says of a Unix socket before the attributes.
+const HEADS: usize = 16 + 16;
+
+/// The inode of the peer, and the bytes that came and were not received yet.
+pub(super) fn ask(process: Process, inode: u64) -> Option<(Option<u64>, Option<u64>)> {
+    if process.namespace("net")? != Process::current().namespace("net")? {
+        return None;
+    }
+    let kernel: OwnedFd = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkSockDiag,
+    )
+    .ok()?;
+    let question = question(u32::try_from(inode).ok()?);
+    send(kernel.as_raw_fd(), &question, MsgFlags::empty()).ok()?;
+    let mut answer = [0; 1024];
+    // The kernel has answered before send(2) returned.
+    let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
+    parse(&answer[..length])
+}
+
+/// struct nlmsghdr and struct unix_diag_req.
+fn question(inode: u32) -> Vec<u8> {
+    let words: [u32; 10] = [
+        40,
+        u32::from(BY_FAMILY) | (libc::NLM_F_REQUEST as u32) << 16,
+        0,
+        0,
+        libc::AF_UNIX as u32,
+        u32::MAX, // in whatever state
+        inode,
+        SHOW,
+        u32::MAX, // any socket of that inode
+        u32::MAX,
+    ];
+    let is_little = cfg!(target_endian = "little");
+    debug_assert!(is_little, "two 16-bit fields share a word");
+    words.into_iter().flat_map(u32::to_ne_bytes).collect()
+}
+
+fn parse(answer: &[u8]) -> Option<(Option<u64>, Option<u64>)> {
+    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+    if kind != BY_FAMILY {
+        return None; // an error, for example that there is no such socket
+    }
+    let (mut peer, mut unread) = (None, None);
+    let mut rest = answer.get(HEADS..)?;
+    // struct nlattr: length with the four bytes of its head, kind; the next one is aligned to 4.
+    while rest.len() >= 8 {
+        let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
+        let word = u64::from(u32::from_ne_bytes(rest[4..8].try_into().ok()?));
+        match u16::from_ne_bytes([rest[2], rest[3]]) {
+            PEER => peer = Some(word),
+            QUEUES => unread = Some(word),
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4).max(4)..)?;
+    }
+    Some((peer, unread))
+}
