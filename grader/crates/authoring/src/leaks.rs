@@ -137,7 +137,7 @@ fn is_hidden(path: &str, names: &[String]) -> bool {
     path.ends_with(".patch")
         || path
             .split('/')
-            .any(|part| part == "wrong" || names.iter().any(|name| name == part))
+            .any(|part| matches!(part, "wrong" | "correct") || names.iter().any(|name| name == part))
         || path.starts_with("grader/labs/")
 }
 
