@@ -208,14 +208,16 @@ pub(crate) enum RevealLevel {
 
 /// Check the hidden tests themselves.
 ///
-/// The reference must pass every test, an untouched stub none, and every wrong solution in
-/// grader/labs/<lab>/wrong must fail exactly the tests that its patch names.
+/// The reference and every correct solution in grader/labs/<lab>/correct must pass every test, an
+/// untouched stub none, and every wrong solution in grader/labs/<lab>/wrong must fail exactly the
+/// tests that its patch names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
   cargo lab verify --mutants --lab pipes
+  cargo lab verify --lab shm --subject all-in-libc
   cargo lab verify --attacks
   cargo lab verify --attacks --subject fork-bomb --isolation A
   cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
@@ -225,8 +227,8 @@ pub(crate) struct VerifyArgs {
     /// Verify only this lab (may be given more than once)
     #[arg(long = "lab", value_name = "LAB")]
     pub(crate) labs: Vec<String>,
-    /// Only this subject: reference, stub, the name of a patch, or with --attacks the name of an
-    /// attack (may be given more than once)
+    /// Only this subject: reference, stub, a name from correct/ or wrong/, or with --attacks the
+    /// name of an attack (may be given more than once)
     #[arg(long = "subject", value_name = "NAME")]
     pub(crate) subjects: Vec<String>,
     /// Run each subject so often

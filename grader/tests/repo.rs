@@ -242,6 +242,23 @@ fn students_are_told_how_many_hidden_tests_there_are_and_not_which() {
     }
 }
 
+#[test]
+fn every_lab_has_two_correct_solutions_that_differ_from_the_reference() {
+    for lab in Course::open(root()).unwrap().labs {
+        let folder = root().join("grader/labs").join(&lab.name).join("correct");
+        // Reading them demands the reason in the first line.
+        let correct = authoring::correct::read_dir(&folder, &lab).unwrap();
+        assert!(correct.len() >= 2, "{}: {correct:?}", folder.display());
+        let whys: BTreeSet<&str> = correct.iter().map(|one| one.why.as_str()).collect();
+        assert_eq!(
+            whys.len(),
+            correct.len(),
+            "{}: two for one reason",
+            lab.name
+        );
+    }
+}
+
 /// The words after `cargo lab` in a text.
 fn commands_in(text: &str) -> BTreeSet<String> {
     let word = |rest: &str| -> String {

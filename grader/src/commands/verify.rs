@@ -84,11 +84,16 @@ fn describe(result: &SubjectResult) -> String {
 
 /// One row a subject: how often it was as known, what it cost, and which tests caught it.
 fn matrix(results: &[&SubjectResult]) {
-    let mut subjects: BTreeMap<(bool, &str), Vec<&SubjectResult>> = BTreeMap::new();
+    let mut subjects: BTreeMap<(u8, &str), Vec<&SubjectResult>> = BTreeMap::new();
     for result in results {
-        let name = result.subject.name();
+        let place = match result.subject {
+            Subject::Reference => 0,
+            Subject::Correct(_) => 1,
+            Subject::Stub => 2,
+            Subject::Wrong(_) => 3,
+        };
         subjects
-            .entry((!matches!(name, "reference" | "stub"), name))
+            .entry((place, result.subject.name()))
             .or_default()
             .push(result);
     }
@@ -104,9 +109,9 @@ fn matrix(results: &[&SubjectResult]) {
         );
         let wall = median(rounds.iter().map(|round| round.wall_ms));
         let cpu = median(rounds.iter().map(|round| round.cpu_ms));
-        let caught = match name {
-            "reference" | "stub" => score(rounds[0]),
-            _ => caught(rounds[0]),
+        let caught = match rounds[0].subject {
+            Subject::Wrong(_) => caught(rounds[0]),
+            _ => score(rounds[0]),
         };
         show::line(format_args!(
             "{verdict} {name:<44} {wall:>6} ms {cpu:>6} ms cpu  {caught}"

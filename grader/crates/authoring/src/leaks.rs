@@ -135,9 +135,9 @@ pub fn in_tree(published: &Tree, repo: &Tree) -> Result<Vec<Finding>, LeakError>
 
 fn is_hidden(path: &str, names: &[String]) -> bool {
     path.ends_with(".patch")
-        || path
-            .split('/')
-            .any(|part| part == "wrong" || names.iter().any(|name| name == part))
+        || path.split('/').any(|part| {
+            matches!(part, "wrong" | "correct") || names.iter().any(|name| name == part)
+        })
         || path.starts_with("grader/labs/")
 }
 

@@ -1,6 +1,6 @@
 //! From one hand-written solution to everything else that is made of it: the stub and the handout
-//! that students get, the tree they clone, and the wrong solutions that the hidden tests must
-//! catch.
+//! that students get, the tree they clone, the wrong solutions that the hidden tests must catch and
+//! the correct ones that they must pass.
 //!
 //! A repository is a [`tree::Tree`], a map from path to bytes, and almost everything here turns
 //! one map into another, so that it can be tested without a disk. Only [`tree`] reads and writes
@@ -15,7 +15,9 @@
 //! | write the tree that students clone | [`publish`] |
 //! | look for what must not be in that tree | [`leaks`] |
 //! | turn a patch into a wrong solution | [`wrong`] |
+//! | read correct solutions other than the reference | [`correct`] |
 
+pub mod correct;
 pub mod generate;
 pub mod lab;
 pub mod leaks;

@@ -1,10 +1,12 @@
-//! Verify: grading with known answers. The reference passes everything, an untouched stub
-//! nothing, and every wrong solution fails exactly the tests that name it.
+//! Verify: grading with known answers. The reference and every other correct solution pass
+//! everything, an untouched stub nothing, and every wrong solution fails exactly the tests that
+//! name it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use authoring::correct::{CorrectError, CorrectSolution};
 use authoring::lab::Sources;
 use authoring::wrong::{WrongError, WrongSolution};
 use model::{Outcome, RubricRow};
@@ -41,6 +43,8 @@ pub struct VerifyOptions {
 pub enum Subject {
     /// Passes every test.
     Reference,
+    /// Passes every test, too, and is written in another way.
+    Correct(CorrectSolution),
     /// Passes none.
     Stub,
     /// Fails exactly the tests that it names.
@@ -50,14 +54,21 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// `reference`, `stub`, the name of the patch, or what the mutant changes and where.
+    /// `reference`, `stub`, the name of the folder in `correct/` or of the patch in `wrong/`, or
+    /// what the mutant changes and where.
     pub fn name(&self) -> &str {
         match self {
             Self::Reference => "reference",
+            Self::Correct(correct) => &correct.name,
             Self::Stub => "stub",
             Self::Wrong(wrong) => &wrong.name,
             Self::Mutant(mutant) => &mutant.name,
         }
+    }
+
+    /// Whether it must pass every test.
+    pub fn is_right(&self) -> bool {
+        matches!(self, Self::Reference | Self::Correct(_))
     }
 }
 
@@ -146,6 +157,9 @@ pub enum VerifyError {
     /// The mutants.
     #[error(transparent)]
     Mutant(#[from] MutantError),
+    /// A correct solution's folder.
+    #[error(transparent)]
+    Correct(#[from] CorrectError),
     /// A patch names a test that the rubric does not have.
     #[error(
         "{lab}: the wrong solution {name} says it is caught by {test}, which is no hidden test"
@@ -159,7 +173,10 @@ pub enum VerifyError {
         test: String,
     },
     /// No subject has this name.
-    #[error("no subject is called {0}: try reference, stub, or the name of a patch in wrong/")]
+    #[error(
+        "no subject is called {0}: try reference, stub, or a name from correct/ or wrong/ in \
+         grader/labs/<lab>"
+    )]
     UnknownSubject(String),
     /// A seat could not be laid out.
     #[error("cannot lay out a seat: {0}")]
@@ -167,13 +184,11 @@ pub enum VerifyError {
 }
 
 fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
-    let folder = course
-        .root
-        .join("grader/labs")
-        .join(&kit.lab.name)
-        .join("wrong");
+    let folder = course.root.join("grader/labs").join(&kit.lab.name);
     let mut subjects = vec![Subject::Reference, Subject::Stub];
-    for wrong in authoring::wrong::read_dir(&folder)? {
+    let correct = authoring::correct::read_dir(&folder.join("correct"), &kit.lab)?;
+    subjects.extend(correct.into_iter().map(Subject::Correct));
+    for wrong in authoring::wrong::read_dir(&folder.join("wrong"))? {
         let known = |test: &&String| !kit.rubric.rows.iter().any(|row| row.id == **test);
         if let Some(test) = wrong.caught_by.iter().find(known) {
             let (lab, name, test) = (kit.lab.name.clone(), wrong.name.clone(), test.clone());
@@ -208,6 +223,7 @@ pub fn sources(course: &Course, kit: &Kit, subject: &Subject) -> Result<SourceTr
     let texts = match subject {
         Subject::Stub => return Ok(kit.stub.clone()),
         Subject::Reference => solution,
+        Subject::Correct(correct) => correct.sources.clone(),
         Subject::Wrong(wrong) => wrong.apply(&solution)?,
         Subject::Mutant(mutant) => mutant.apply(&solution),
     };
@@ -300,6 +316,7 @@ fn problems(result: &SubjectResult) -> Vec<String> {
         let complaint = match &result.subject {
             _ if *outcome == Outcome::GraderFault => Some("is our own fault"),
             Subject::Reference if !outcome.is_pass() => Some("fails on the reference"),
+            Subject::Correct(_) if !outcome.is_pass() => Some("fails on a correct solution"),
             Subject::Stub if outcome.is_pass() => Some("passes on an untouched stub"),
             Subject::Wrong(wrong) if !not_run(outcome) => {
                 match (wrong.caught_by.contains(id), outcome.is_pass()) {

@@ -1,5 +1,10 @@
 //! Part 5: what moves the bytes, by the kernel's own counters.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirEntryExt;
+use std::path::PathBuf;
+
 use harness::{Bench, Check, Process, Symptom, found};
 use instruments::Process as Seen;
 use instruments::proc::read_u64;
@@ -51,7 +56,7 @@ fn shared_memory_moves_the_bytes(bench: &Bench) -> Check {
     let Some(Buffer {
         sender,
         address,
-        name,
+        inode,
     }) = pair
     else {
         // Ended: a finding. Not to be read: no evidence.
@@ -83,15 +88,27 @@ fn shared_memory_moves_the_bytes(bench: &Bench) -> Check {
             u64::to_string(&written),
         ));
     }
-    if name.ends_with(" (deleted)") {
+    let Some(name) = name_of(inode)? else {
         return Ok(());
-    }
+    };
     Err(found(
         Symptom::Leak,
         "`shm bench --via shm`, killed in the middle of a transfer",
         "its buffer had no name any more, so nothing is left in /dev/shm",
-        name,
+        name.display().to_string(),
     ))
+}
+
+/// The name by which an object can still be found. The name in /proc/PID/maps is the one it was
+/// opened by, which an object that was linked later never had.
+fn name_of(inode: u64) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir("/dev/shm")? {
+        let entry = entry?;
+        if entry.ino() == inode {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes in one item of a transfer, as the handout says.
@@ -102,7 +119,7 @@ struct Buffer {
     sender: Seen,
     /// Where the receiver has it.
     address: u64,
-    name: String,
+    inode: u64,
 }
 
 /// The large object in /dev/shm that the receiver shares with its child.
@@ -121,6 +138,6 @@ fn shared_buffer(receiver: Seen) -> Option<Buffer> {
         .then_some(Buffer {
             sender,
             address: ours.range.start,
-            name: ours.name,
+            inode: ours.inode,
         })
 }

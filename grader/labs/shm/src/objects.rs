@@ -32,7 +32,11 @@ pub(crate) fn a_store_is_seen_by_every_process(bench: &Bench) -> Check {
         format!("{:o}", file.mode() & 0o777),
     )?;
     if let Some(maps) = creator.process.proc().maps() {
-        let mapping = maps.into_iter().find(|mapping| mapping.name == path);
+        // By its inode: an object may have got its name after it was opened, and then it is
+        // listed under none.
+        let mapping = maps
+            .into_iter()
+            .find(|mapping| mapping.name.starts_with("/dev/shm/") && mapping.inode == file.ino());
         let permissions = mapping.map_or("no mapping".into(), |mapping| mapping.permissions);
         if permissions != "rw-s" {
             let what = format!("{path} in /proc/PID/maps of its creator");
