@@ -69,15 +69,13 @@ fn the_sample_class_gets_its_marks_and_nothing_is_graded_twice() {
 fn every_result_names_its_isolation(run: &Path, gradebook: &Gradebook) {
     let level: sandbox::Level = gradebook.isolation.parse().expect("a level");
     assert_eq!(gradebook.not_promised, level.not_promised());
-    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    let page = fs::read_to_string(run.join("report.html")).expect("a report");
     for missing in level.not_promised() {
         assert!(page.contains(missing), "{missing} is not in the report");
     }
     let mut n_evidence = 0;
-    for line in fs::read_to_string(run.join("journal.jsonl"))
-        .unwrap()
-        .lines()
-    {
+    let journal = fs::read_to_string(run.join("journal.jsonl")).expect("a journal");
+    for line in journal.lines() {
         let record: serde_json::Value = serde_json::from_str(line).expect("a record");
         let evidence = record.get("evidence").filter(|its| !its.is_null());
         if let Some(evidence) = evidence {

@@ -272,6 +272,15 @@ impl From<sandbox::SpawnError> for Stop {
         if let sandbox::SpawnError::Watch { .. } = error {
             return Self::Unavailable(error.to_string());
         }
+        // Pid 1 of the box is a process of the box to the kernel, and may be the last one to kill.
+        if let sandbox::SpawnError::OutOfMemory = error {
+            return crate::found(
+                model::Symptom::Limit,
+                "starting one more program of this test",
+                "there is memory for it",
+                "the programs before it used up the memory of the box",
+            );
+        }
         Self::Fault(format!("starting a program in the box: {error}"))
     }
 }

@@ -58,6 +58,21 @@ impl Cgroup {
         std::mem::take(&mut self.doors)
     }
 
+    /// Whether the kernel has killed one of its processes because the memory was used up.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        let files = ["memory.events", "memory.oom_control"]; // of the second and the first version
+        let tells = |text: String| {
+            let mut counts = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("oom_kill "));
+            counts.any(|count| count != "0")
+        };
+        let folders = self.folders.iter();
+        folders
+            .flat_map(|folder| files.map(|file| folder.join(file)))
+            .any(|path| fs::read_to_string(path).is_ok_and(tells))
+    }
+
     fn add(&mut self, root: &Path, name: &str, door: &str) -> Result<PathBuf, StepError> {
         sweep(root);
         let folder = root.join(name);

@@ -63,6 +63,12 @@
 //!   fence. The spawn server is inside too, since only whoever is inside can put others there, so
 //!   the seccomp filters name it.
 //!
+//! A test may be led by what programs leave in its way, such as a link to a file of the machine in
+//! the place of a FIFO. In a room with mounts of its own, links lead nowhere. Here the room itself
+//! enters a Landlock domain, before the first fork: it holds the same files as that of the programs,
+//! which is a domain inside it, so that the room may watch them. On level D it also gives up root's
+//! power over files.
+//!
 //! No kernel object dies with such a box, so somebody has to see to its end: the **guardian**
 //! (`guardian.rs`), parent of the spawn server, stands outside the fence and outlives room, spawn
 //! server and programs. It kills what is left and removes the work folder and the IPC objects that

@@ -2,7 +2,7 @@
 //!
 //! The room lays out the whole root on a small tmpfs that covers its `/tmp`, the shared folders
 //! included. The cell, born with a copy of the room's mounts, makes that tmpfs its root and drops
-//! the rest. Afterwards the room takes the shared folders to their usual places and drops the
+//! the rest. Afterwards the room takes the shared folders to their usual places, which covers the
 //! root. Doing it in this order means that no mount has to cross from one mount namespace to
 //! another, which the kernel refuses.
 
@@ -122,8 +122,8 @@ pub(crate) fn enter_root(with_proc: bool) -> Result<(), StepError> {
     chdir("/tmp").at("enter /tmp")
 }
 
-/// Moves the shared folders to their usual places and drops the root. For the room, once the cell
-/// has its copy of the mounts. Returns the message queue file system: minimal machines have no
+/// Moves the shared folders to their usual places, which covers the root. For the room, once the
+/// cell has its copy of the mounts. Returns the message queue file system: minimal machines have no
 /// `/dev/mqueue` to mount it at, and whoever looks for leftovers needs it.
 pub(crate) fn move_in() -> Result<OwnedFd, StepError> {
     let [tmp, shm, queues] = SHARED;
@@ -134,7 +134,8 @@ pub(crate) fn move_in() -> Result<OwnedFd, StepError> {
         set_attributes(tree, NO_LINKS, false)?;
     }
     let queue_tree = clone_tree(&inside(queues))?;
-    umount2(ROOT, MntFlags::MNT_DETACH).at("unmount the root")?;
+    // The root stays mounted below the new /tmp, where no path leads: after every unmounting the
+    // kernel waits for all processors, which takes milliseconds on a busy machine.
     for (tree, place) in trees.iter().zip([tmp, shm]) {
         attach(tree, Path::new(place))?;
     }

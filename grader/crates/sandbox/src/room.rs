@@ -33,7 +33,7 @@ pub(crate) enum Holdings {
     /// Fields drop in this order: a cgroup can only be removed once its processes are gone.
     Cell {
         _warden: Warden,
-        _cgroup: Option<Cgroup>,
+        cgroup: Option<Cgroup>,
     },
     Fence(Guardian),
     Bare {
@@ -42,6 +42,14 @@ pub(crate) enum Holdings {
 }
 
 impl Holdings {
+    /// Whether the kernel has killed something because the box's memory was used up.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        match self {
+            Self::Cell { cgroup, .. } => cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory),
+            Self::Fence(_) | Self::Bare { .. } => false,
+        }
+    }
+
     /// Kills everything in the box; names the IPC objects that had to be removed from the machine.
     pub(crate) fn release(self) -> Vec<String> {
         match self {
@@ -97,7 +105,7 @@ pub(crate) fn open(spec: &BoxSpec, extras: Extras) -> Result<Room, StepError> {
     let landlocked = cell::await_ready(&channel)?;
     let holdings = Holdings::Cell {
         _warden: warden,
-        _cgroup: cgroup,
+        cgroup,
     };
     Ok(Room {
         channel,

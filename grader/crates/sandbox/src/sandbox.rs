@@ -82,9 +82,12 @@ pub enum SpawnError {
     /// The arguments are larger than any program could be started with.
     #[error("the command is too large to be sent to the box")]
     TooLarge,
-    /// The box is gone: the spawn server was killed, or ran out of memory with its programs.
+    /// The box is gone: the spawn server was killed.
     #[error("the box is gone")]
     Gone,
+    /// The same, because the programs had used up the memory of the box and the kernel killed it.
+    #[error("the box is gone: its programs used up its memory")]
+    OutOfMemory,
 }
 
 /// An open box. Dropping it closes it.
@@ -200,13 +203,13 @@ impl Sandbox {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let program = command.program.clone();
         let (spawn, fds) = self.request(id, command)?;
-        let started = self.desk.expect_start(id).ok_or(SpawnError::Gone)?;
+        let started = self.desk.expect_start(id).ok_or_else(|| self.gone())?;
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         if let Err(error) = self.send(&Request::Spawn(Box::new(spawn)), &borrowed) {
             self.desk.forget_start(id);
             return Err(match error.kind() {
                 io::ErrorKind::InvalidInput => SpawnError::TooLarge,
-                _ => SpawnError::Gone,
+                _ => self.gone(),
             });
         }
         // From here on only the program holds them: a pipe's end must end with it.
@@ -232,7 +235,15 @@ impl Sandbox {
                 step: format!("{stage:?}").to_lowercase(),
                 errno: Errno::from_raw(errno),
             }),
-            Err(_) => Err(SpawnError::Gone),
+            Err(_) => Err(self.gone()),
+        }
+    }
+
+    fn gone(&self) -> SpawnError {
+        let holdings = self.holdings.as_ref();
+        match holdings.is_some_and(Holdings::ran_out_of_memory) {
+            true => SpawnError::OutOfMemory,
+            false => SpawnError::Gone,
         }
     }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness::{Bench, Check, Input, Launch, Process, ensure_eq, wrong};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -184,7 +185,17 @@ impl Ear {
 
 /// A FIFO that every program may read and write.
 pub(crate) fn make_fifo(path: &Path) -> Check {
-    mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
+        // A program was there first: it has no business with this name before the test makes it.
+        Err(Errno::EEXIST) => {
+            return Err(wrong(
+                format!("what the program leaves at {}", path.display()),
+                "nothing, until somebody else makes a FIFO there",
+                "something that the program put there",
+            ));
+        }
+        made => made?,
+    }
     Ok(fs::set_permissions(path, PermissionsExt::from_mode(0o666))?)
 }
 

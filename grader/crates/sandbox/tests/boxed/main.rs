@@ -4,7 +4,8 @@
 //! This executable is the runner, a case (`case LEVEL NAME`), the programs that run in the box
 //! (`student NAME …`), and a lesser machine to do all that on (`within MACHINE UID PROGRAM …`).
 //! `cargo test -p sandbox --test boxed -- fifo` runs the cases whose title has one of the given
-//! words; `cargo test --release -p sandbox --test boxed -- measure` prints what a box costs, beside bubblewrap.
+//! words; `cargo test --release -p sandbox --test boxed -- measure` prints what a box costs, beside
+//! bubblewrap.
 
 #![expect(
     clippy::unwrap_used,

@@ -7,6 +7,7 @@
 //! cost in a box that is open? All subjects take turns, so that whatever else the machine does hits
 //! them alike.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -72,9 +73,13 @@ pub(crate) fn run(exe: &Path, users: &[u32]) {
         }
     }
     let mut times = vec![Vec::new(); subjects.len()];
-    for _ in 0..ROUNDS {
-        for (subject, times) in subjects.iter_mut().zip(&mut times) {
-            times.push(subject.once());
+    // In another order each time: what the kernel tidies up after one slows down the next.
+    let order = BuildHasherDefault::<DefaultHasher>::default();
+    for round in 0..ROUNDS {
+        let mut turns: Vec<usize> = (0..subjects.len()).collect();
+        turns.sort_by_key(|at| order.hash_one((round, at)));
+        for at in turns {
+            times[at].push(subjects[at].once());
         }
     }
     let mut bubblewrap = None;
