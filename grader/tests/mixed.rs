@@ -10,8 +10,8 @@ use std::thread;
 
 use model::{LabStatus, Outcome};
 use pipeline::{
-    Course, GradeOptions, Graded, Kit, Made, Slots, SourceTree, Subject, TestOptions, vary,
-    write_long_ago,
+    BuildMode, Course, GradeOptions, Graded, Kit, Made, Slots, SourceTree, Subject, TestOptions,
+    vary, write_long_ago,
 };
 
 /// Quick ones, each of which catches a wrong solution that the others let pass.
@@ -104,6 +104,7 @@ fn grade(course: &Course, submissions: &Path, run: &Path, n_jobs: usize) -> Grad
     let options = GradeOptions {
         labs: vec!["pipes".into()],
         tests: TestOptions {
+            build: BuildMode::Direct,
             level: sandbox::best_level(helper).0,
             only: TESTS.map(str::to_owned).to_vec(),
             seed: None,

@@ -11,6 +11,7 @@
 mod attacks;
 mod board;
 mod build;
+mod cargo_build;
 mod digest;
 mod event;
 mod grade;
@@ -33,7 +34,7 @@ pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
     CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
 };
-pub use build::{BuildRequest, build_in_box};
+pub use build::{BuildMode, BuildRequest, build_in_box};
 pub use event::{Event, Sink};
 pub use grade::{GradeError, GradeOptions, Graded, grade};
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
