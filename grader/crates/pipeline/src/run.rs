@@ -239,3 +239,6 @@ fn fresh_seed() -> u64 {
     // 53 bits, so that every reader of JSON keeps them all.
     RandomState::new().hash_one(std::process::id()) >> 11
 }
+
+#[cfg(test)]
+mod tests;
