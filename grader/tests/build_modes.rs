@@ -36,6 +36,7 @@ fn outcomes(build: BuildMode) -> BTreeMap<String, Outcome> {
     let options = VerifyOptions {
         labs: vec!["pipes".into()],
         subjects: vec![SUBJECT.into()],
+        mutants: false,
         repeat: 1,
         jobs: 1,
         tests: TestOptions {
