@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compare::{Mechanism, Size};
+use pipeline::BuildMode;
 use sandbox::Level;
 
 /// Grades, verifies and publishes the labs of the course.
@@ -216,6 +217,7 @@ pub(crate) enum RevealLevel {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --lab pipes --build cargo
   cargo lab verify --mutants --lab pipes
   cargo lab verify --lab shm --subject all-in-libc
   cargo lab verify --attacks
@@ -326,6 +328,25 @@ impl Section {
     }
 }
 
+/// Who calls rustc.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Build {
+    /// The grader itself, in a box
+    #[default]
+    Direct,
+    /// Plain cargo, outside the box and slow: only for code that you wrote yourself
+    Cargo,
+}
+
+impl From<Build> for BuildMode {
+    fn from(build: Build) -> Self {
+        match build {
+            Build::Direct => Self::Direct,
+            Build::Cargo => Self::Cargo,
+        }
+    }
+}
+
 /// How submissions are run.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
@@ -335,6 +356,9 @@ pub(crate) struct RunningArgs {
     /// Run only this hidden test (may be given more than once)
     #[arg(long = "test", value_name = "ID")]
     pub(crate) tests: Vec<String>,
+    /// Who calls rustc for a submission
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub(crate) build: Build,
     /// Seed of everything random in the tests, to repeat a run
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

@@ -10,8 +10,8 @@ use std::thread;
 
 use model::{LabStatus, Outcome};
 use pipeline::{
-    Course, GradeOptions, Graded, Kit, Made, Slots, SourceTree, Subject, TestOptions, vary,
-    write_long_ago,
+    BuildMode, Course, GradeOptions, Graded, Kit, Made, Slots, SourceTree, Subject, TestOptions,
+    vary, write_long_ago,
 };
 
 /// Quick ones, each of which catches a wrong solution that the others let pass.
@@ -33,7 +33,9 @@ fn everybody_gets_the_verdicts_of_their_own_code_whatever_the_load() {
 #[ignore = "a campaign: set MIXED, 200 if absent, and ROUNDS, 1 if absent"]
 fn a_large_class_gets_the_verdicts_of_its_own_code_whatever_the_load() {
     let number = |name, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
-    campaign(number("MIXED", 200), number("ROUNDS", 1));
+    let (n_submissions, n_rounds) = (number("MIXED", 200), number("ROUNDS", 1));
+    campaign(n_submissions, n_rounds);
+    eprintln!("{n_submissions} submissions, {n_rounds} rounds: no verdict of other code");
 }
 
 /// Grades a class of so many, so many times, each time with another number of jobs and another
@@ -78,7 +80,6 @@ fn campaign(n_submissions: usize, n_rounds: usize) {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    eprintln!("{n_submissions} submissions, {n_rounds} rounds: no verdict of other code");
 }
 
 /// The reference, and every wrong solution that one of the tests is there for: the tests that
@@ -104,6 +105,7 @@ fn grade(course: &Course, submissions: &Path, run: &Path, n_jobs: usize) -> Grad
     let options = GradeOptions {
         labs: vec!["pipes".into()],
         tests: TestOptions {
+            build: BuildMode::Direct,
             level: sandbox::best_level(helper).0,
             only: TESTS.map(str::to_owned).to_vec(),
             seed: None,

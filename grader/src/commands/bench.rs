@@ -38,7 +38,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
             table.print(args.json);
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => interrupt.exit_code().map_or(Err(error), Ok),
+        Err(error) => interrupt.exit_code().ok_or(error),
     }
 }
 

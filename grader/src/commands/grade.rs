@@ -6,10 +6,10 @@ mod tally;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use pipeline::{GradeOptions, Slots, TestOptions};
 
-use crate::cli::{GradeArgs, RunningArgs};
+use crate::cli::{Build, GradeArgs, RunningArgs};
 use crate::interrupt::Interrupt;
 use crate::show::{self, BAD, STRONG, styled};
 use crate::{course, isolation};
@@ -17,6 +17,12 @@ use progress::Progress;
 
 /// Grades a folder of submissions and prints a summary.
 pub(crate) fn run(args: &GradeArgs) -> Result<ExitCode> {
+    let is_cargo = args.running.build == Build::Cargo;
+    ensure!(
+        !is_cargo || args.running.i_trust_this_code,
+        "cargo would compile submissions outside the box, and compiling code is already running \
+         it: add --i-trust-this-code if you wrote it yourself"
+    );
     let course = course::find()?;
     let interrupt = Interrupt::watch(&course.stop)?;
     let options = GradeOptions {
@@ -59,6 +65,7 @@ pub(crate) fn run(args: &GradeArgs) -> Result<ExitCode> {
 /// How hidden tests are run, from the common arguments.
 pub(crate) fn test_options(args: &RunningArgs) -> Result<TestOptions> {
     Ok(TestOptions {
+        build: args.build.into(),
         level: isolation::choose(args)?,
         only: args.tests.clone(),
         seed: args.seed,

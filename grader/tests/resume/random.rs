@@ -29,11 +29,11 @@ fn kills_at_random_moments_change_no_verdict() {
 #[ignore = "a campaign: set KILLS, 50 if absent"]
 fn many_kills_at_random_moments_change_no_verdict() {
     let n_kills = std::env::var("KILLS").map_or(50, |kills| kills.parse().unwrap());
-    kill_and_compare(n_kills);
+    eprintln!("{}", kill_and_compare(n_kills));
 }
 
-/// Kills graders so many times. Each RUN folder is killed at until a grader gets to its end.
-fn kill_and_compare(n_kills: u32) {
+/// Kills graders so many times, and says what came of it. Each RUN folder is killed at until a grader gets to its end.
+fn kill_and_compare(n_kills: u32) -> String {
     let args: Vec<&str> = TESTS.iter().flat_map(|test| ["--test", test]).collect();
     let desk = Desk::with_one_solved_lab(&args);
     // The first run may have to compile hidden tests; the second says how long a run takes.
@@ -71,9 +71,7 @@ fn kill_and_compare(n_kills: u32) {
         );
         std::fs::remove_dir_all(desk.path(&run)).unwrap();
     }
-    eprintln!(
-        "{n_killed} kills in {n_runs} runs, {n_resumed} of them resumed a journal with tests"
-    );
+    format!("{n_killed} kills in {n_runs} runs, {n_resumed} of them resumed a journal with tests")
 }
 
 /// Starts a grader and kills it at a random moment; whether it was still there.

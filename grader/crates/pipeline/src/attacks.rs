@@ -290,7 +290,7 @@ fn follow(
         );
     };
     let seat = Seat::prepare(kit, files)?;
-    let built = build(kit, &seat, options.tests.level, &options.helper);
+    let built = build(kit, &seat, &options.tests, &options.helper);
     kit.stop.check().map_err(io::Error::from)?;
     match built {
         Built::Refused(words) => return ended(heard, Outcome::BuildError, words),

@@ -13,7 +13,7 @@ use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use crate::seat::Seat;
-use crate::{Kit, Stop};
+use crate::{Kit, Stop, TestOptions, cargo_build};
 
 /// What came of building a seat.
 #[derive(Debug)]
@@ -62,9 +62,25 @@ const WALL: Duration = Duration::from_secs(60);
 /// Most of the compiler's words that are kept.
 const MAX_WORDS: u64 = 64 << 10;
 
+/// Who calls rustc.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuildMode {
+    /// We do, in a box.
+    #[default]
+    Direct,
+    /// Cargo, outside of it: only for trusted code.
+    Cargo,
+}
+
 /// Builds the lab's program and its probes from the seat's sources.
-pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Built {
-    let answer = ask_helper(&request(kit, seat, level), helper, &kit.stop);
+pub(crate) fn build(kit: &Kit, seat: &Seat, tests: &TestOptions, helper: &Path) -> Built {
+    let answer = match tests.build {
+        BuildMode::Direct => ask_helper(&request(kit, seat, tests.level), helper, &kit.stop),
+        BuildMode::Cargo => cargo_build::build(kit, seat).map(|built| match built {
+            Ok(()) => BuildAnswer::Done,
+            Err(words) => BuildAnswer::Failed(words),
+        }),
+    };
     let taken = match answer {
         Ok(BuildAnswer::Done) => {
             if kit.orders.is_some() {
@@ -82,7 +98,7 @@ pub(crate) fn build(kit: &Kit, seat: &Seat, level: Level, helper: &Path) -> Buil
         }
         Ok(BuildAnswer::Failed(words)) => return Built::Refused(printable(&words)),
         Ok(BuildAnswer::Fault(reason)) => return Built::Fault(reason),
-        Err(error) => return Built::Fault(format!("the build helper: {error}")),
+        Err(error) => return Built::Fault(format!("building: {error}")),
     };
     match taken.into_iter().collect::<io::Result<()>>() {
         Ok(()) => Built::Programs,

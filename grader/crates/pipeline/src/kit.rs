@@ -53,6 +53,8 @@ pub struct Kit {
     pub(crate) verdict_program: PathBuf,
     /// The toolchain's own folder.
     pub(crate) sysroot: PathBuf,
+    /// The course's repository.
+    pub(crate) root: PathBuf,
     /// The course's switch.
     pub(crate) stop: Stop,
 }
@@ -261,6 +263,7 @@ impl Course {
                 .collect(),
             verdict_program: kept_program,
             sysroot: sysroot.to_owned(),
+            root: self.root.clone(),
             stop: self.stop.clone(),
         })
     }

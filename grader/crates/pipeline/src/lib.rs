@@ -11,6 +11,7 @@
 mod attacks;
 mod board;
 mod build;
+mod cargo_build;
 mod compare;
 mod course_file;
 mod digest;
@@ -40,7 +41,7 @@ pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
     CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
 };
-pub use build::{BuildRequest, build_in_box};
+pub use build::{BuildMode, BuildRequest, build_in_box};
 pub use compare::{LabChange, Reason, TestChange, compare};
 pub use course_file::{CourseFileError, EXAMPLE_COURSE};
 pub use event::{Event, Sink};

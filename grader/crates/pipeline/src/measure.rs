@@ -138,7 +138,7 @@ impl Workbench<'_> {
     }
 
     fn build_in(&self, seat: &Seat) -> io::Result<bool> {
-        match build(self.kit, seat, self.tests.level, &self.helper) {
+        match build(self.kit, seat, &self.tests, &self.helper) {
             Built::Programs => Ok(true),
             Built::Refused(_) => Ok(false),
             Built::Fault(reason) => Err(io::Error::other(reason)),

@@ -119,8 +119,7 @@ impl Grading<'_> {
             folder: std::env::temp_dir(),
             error,
         })?;
-        let level = self.options.tests.level;
-        let built = build(work.kit, &seat, level, &self.options.helper);
+        let built = build(work.kit, &seat, &self.options.tests, &self.options.helper);
         drop(core);
         work.kit.stop.check()?;
         Ok(match built {

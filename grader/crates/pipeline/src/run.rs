@@ -15,11 +15,13 @@ use serde::Serialize;
 
 use crate::board::{Board, Turn};
 use crate::slots::{LONG, Slots, Taken};
-use crate::{Kit, Stopped};
+use crate::{BuildMode, Kit, Stopped};
 
-/// How hidden tests are run.
+/// How submissions are built and hidden tests are run.
 #[derive(Clone, Debug)]
 pub struct TestOptions {
+    /// Who calls rustc.
+    pub build: BuildMode,
     /// The isolation rung.
     pub level: Level,
     /// Only these tests; all if empty.
@@ -251,3 +253,6 @@ fn fresh_seed() -> u64 {
     // 53 bits, so that every reader of JSON keeps them all.
     RandomState::new().hash_one(std::process::id()) >> 11
 }
+
+#[cfg(test)]
+mod tests;

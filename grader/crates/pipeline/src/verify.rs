@@ -242,7 +242,7 @@ fn run_subject(
     each: impl Fn(SubjectResult),
 ) -> Result<(), VerifyError> {
     let seat = Seat::prepare(kit, sources).map_err(VerifyError::Seat)?;
-    let built = build(kit, &seat, options.tests.level, &options.helper);
+    let built = build(kit, &seat, &options.tests, &options.helper);
     kit.stop.check()?;
     let built_is_fault = matches!(built, Built::Fault(_));
     let unbuilt = match built {

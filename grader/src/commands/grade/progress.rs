@@ -133,7 +133,7 @@ impl Bars {
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new(tally.n_seats as u64));
         total.set_style(style(
-            "{pos}/{len} labs [{bar:30}] {elapsed} eta {eta}  {wide_msg}",
+            "{pos}/{len} labs [{bar:30}] {elapsed} eta {eta}\n{wide_msg}",
         ));
         // Only what this call grades says how long the rest will take.
         total.set_position(tally.n_done as u64);
