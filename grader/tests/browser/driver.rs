@@ -127,6 +127,22 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// CPU time of the page's main thread so far, in milliseconds: load on the machine does not
+    /// count.
+    pub(crate) fn cpu_ms(&self) -> f64 {
+        let ask = |command: &str, params: Value| {
+            let asked = json!({ "cmd": command, "params": params });
+            self.post("/goog/cdp/execute", asked)
+        };
+        ask("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let answer = ask("Performance.getMetrics", json!({}));
+        let metrics = answer["metrics"].as_array().unwrap();
+        let busy = metrics
+            .iter()
+            .find(|metric| metric["name"] == "TaskDuration");
+        busy.unwrap()["value"].as_f64().unwrap() * 1000.0
+    }
+
     /// The window's size in pixels.
     pub(crate) fn resize(&self, width: u32, height: u32) {
         self.post("/window/rect", json!({ "width": width, "height": height }));

@@ -9,9 +9,9 @@ use super::Page;
 use crate::shown;
 
 /// One value a submission, in their order.
-pub(super) fn of(page: &Page<'_>) -> Vec<Value> {
+pub(super) fn of(page: &Page<'_>) -> impl Iterator<Item = Value> {
     let submissions = page.gradebook.submissions.iter();
-    submissions.map(|one| submission(page, one)).collect()
+    submissions.map(|one| submission(page, one))
 }
 
 fn submission(page: &Page<'_>, submission: &SubmissionGrade) -> Value {
