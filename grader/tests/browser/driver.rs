@@ -19,6 +19,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) struct Browser {
     driver: Child,
     session: String,
+    _home: tempfile::TempDir,
 }
 
 impl Browser {
@@ -30,8 +31,11 @@ impl Browser {
             eprintln!("skipped: {what}");
             return None;
         };
+        // Chromium wants a home to write to, which not every user has.
+        let home = tempfile::tempdir().unwrap();
         let mut driver = Command::new(driver)
             .arg("--port=0")
+            .env("HOME", home.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -40,6 +44,7 @@ impl Browser {
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
+            _home: home,
         };
         // Root has no sandbox of Chromium's own, and small machines have a small /dev/shm.
         let args = [
