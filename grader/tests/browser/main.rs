@@ -4,6 +4,9 @@
 //! Needs Chromium and its driver. Without them every test says that it is skipped, or fails if
 //! `REPORT_NEEDS_TOOLS` is set.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
 mod class;
 mod driver;
 

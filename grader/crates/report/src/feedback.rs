@@ -84,9 +84,9 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
             ),
         );
     }
-    for shown in shown.iter().filter(|shown| !shown.fields.is_empty()) {
+    for shown in shown.iter().filter(|shown| shown.has_message()) {
         let name = shown.name.unwrap_or_default();
         line(out, format_args!("\n### `{name}`: {}\n", shown.outcome));
-        block(out, &shown.text());
+        block(out, &shown.message.to_string());
     }
 }

@@ -28,7 +28,7 @@ fn lab(page: &Page<'_>, submission: &str, lab: &LabGrade) -> Value {
     let tests = lab.tests.iter();
     let tests: Vec<Value> = tests.map(|one| test(one, evidence(one))).collect();
     let changes = lab.adjustments.iter();
-    let changes: Vec<String> = changes.map(|one| shown::for_staff(one)).collect();
+    let changes: Vec<String> = changes.map(shown::for_staff).collect();
     json!({
         "lab": lab.lab,
         "status": lab.status.name(),
