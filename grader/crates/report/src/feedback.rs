@@ -28,6 +28,10 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
         out,
         format_args!("\n## {}: {} of {}\n", lab.lab, lab.score, lab.max_score),
     );
+    if let Some(weight) = lab.weight {
+        let counts = lab.counts();
+        line(out, format_args!("In the total it counts {counts} of {weight}.\n"));
+    }
     for change in &lab.adjustments {
         let change = adjustment(lab, change);
         line(out, format_args!("{}\n", inline(&change)));

@@ -28,13 +28,16 @@ fn lab(page: &Page<'_>, submission: &str, lab: &LabGrade) -> Value {
     let tests = lab.tests.iter();
     let tests: Vec<Value> = tests.map(|one| test(one, evidence(one))).collect();
     let changes = lab.adjustments.iter();
-    let changes: Vec<String> = changes.map(shown::for_staff).collect();
+    let mut remarks: Vec<String> = changes.map(shown::for_staff).collect();
+    if let Some(weight) = lab.weight {
+        remarks.push(format!("counts {} of {weight} in the total", lab.counts()));
+    }
     json!({
         "lab": lab.lab,
         "status": lab.status.name(),
         "score": lab.score,
         "max": lab.max_score,
-        "changes": changes,
+        "remarks": remarks,
         "detail": lab.detail,
         "tests": tests,
     })
