@@ -30,7 +30,10 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
     );
     if let Some(weight) = lab.weight {
         let counts = lab.counts();
-        line(out, format_args!("In the total it counts {counts} of {weight}.\n"));
+        line(
+            out,
+            format_args!("In the total it counts {counts} of {weight}.\n"),
+        );
     }
     for change in &lab.adjustments {
         let change = adjustment(lab, change);
