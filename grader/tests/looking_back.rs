@@ -1,8 +1,11 @@
 //! `diff` and `explain`: what changed between two runs and why, and why one verdict is what it is.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 use std::fs;
 use std::path::Path;
 
+use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 
 fn journal() -> String {
@@ -16,12 +19,12 @@ fn run_with(journal: &str) -> tempfile::TempDir {
     run
 }
 
-fn grader(command: &str, args: &[&str]) -> assert_cmd::assert::Assert {
+fn grader(command: &str, args: &[&str]) -> Assert {
     let mut grader = assert_cmd::Command::new(env!("CARGO_BIN_EXE_grader"));
     grader.arg(command).args(args).assert()
 }
 
-fn diff(a: &Path, b: &Path) -> assert_cmd::assert::Assert {
+fn diff(a: &Path, b: &Path) -> Assert {
     grader("diff", &[a.to_str().unwrap(), b.to_str().unwrap()])
 }
 
@@ -155,11 +158,11 @@ fn a_replay_runs_the_graded_files_with_the_same_seed() {
     let path = |name: &str| desk.path().join(name).to_str().unwrap().to_owned();
     let (run, submissions) = (path("run"), path("submissions"));
     let one = ["--lab", "pipes", "--test", CHEAP, "--seed", "77"];
-    grader(
-        "grade",
-        &[&[submissions.as_str(), "--run", &run], &one[..]].concat(),
-    )
-    .code(0);
+    let grade = || {
+        let args = [&[submissions.as_str(), "--run", &run], &one[..]].concat();
+        grader("grade", &args)
+    };
+    grade_obeys_the_rules_in_the_run_folder(Path::new(&run), grade);
     fs::remove_dir_all(&submissions).unwrap();
 
     let replay = ["ann", CHEAP, "--replay"];
@@ -186,4 +189,19 @@ fn a_replay_runs_the_graded_files_with_the_same_seed() {
     replay()
         .code(1)
         .stderr(predicate::str::contains("have changed since"));
+}
+
+/// Wrong rules stop it before anything is graded; right ones are in its marks.
+fn grade_obeys_the_rules_in_the_run_folder(run: &Path, grade: impl Fn() -> Assert) {
+    fs::create_dir(run).unwrap();
+    let rules = run.join("course.toml");
+    fs::write(&rules, "[labs.pipes]\nweigth = 7\n").unwrap();
+    let said = predicate::str::contains("course.toml line 2, key `weigth`");
+    grade().code(1).stderr(said);
+    assert!(!run.join("journal.jsonl").exists());
+    fs::write(&rules, "[labs.pipes]\nweight = 7\n").unwrap();
+    grade().code(0);
+    let marks = fs::read(run.join("results.json")).unwrap();
+    let marks: serde_json::Value = serde_json::from_slice(&marks).unwrap();
+    assert_eq!(marks["submissions"][0]["labs"][0]["weight"], 7);
 }

@@ -19,6 +19,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) struct Browser {
     driver: Child,
     session: String,
+    _home: tempfile::TempDir,
 }
 
 impl Browser {
@@ -30,8 +31,11 @@ impl Browser {
             eprintln!("skipped: {what}");
             return None;
         };
+        // Chromium wants a home to write to, which not every user has.
+        let home = tempfile::tempdir().unwrap();
         let mut driver = Command::new(driver)
             .arg("--port=0")
+            .env("HOME", home.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -40,6 +44,7 @@ impl Browser {
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
+            _home: home,
         };
         // Root has no sandbox of Chromium's own, and small machines have a small /dev/shm.
         let args = [
@@ -125,6 +130,22 @@ impl Browser {
             "return document.querySelector('{selector}').innerText"
         ));
         text.as_str().unwrap().to_owned()
+    }
+
+    /// CPU time of the page's main thread so far, in milliseconds: load on the machine does not
+    /// count.
+    pub(crate) fn cpu_ms(&self) -> f64 {
+        let ask = |command: &str, params: Value| {
+            let asked = json!({ "cmd": command, "params": params });
+            self.post("/goog/cdp/execute", asked)
+        };
+        ask("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let answer = ask("Performance.getMetrics", json!({}));
+        let metrics = answer["metrics"].as_array().unwrap();
+        let busy = metrics
+            .iter()
+            .find(|metric| metric["name"] == "TaskDuration");
+        busy.unwrap()["value"].as_f64().unwrap() * 1000.0
     }
 
     /// The window's size in pixels.

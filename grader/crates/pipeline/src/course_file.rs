@@ -1,16 +1,19 @@
 //! `course.toml`: a course's own rules, read with care. Whatever is wrong is named with file, line
 //! and key, because a rule that is silently ignored is a wrong mark.
 
+mod form;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use model::{Change, LabPolicy, LateRule, Override, Policy, Reveal, Rubric, TestPolicy};
-use serde::Deserialize;
+use model::{Change, LabPolicy, LateRule, Override, Policy, Rubric, TestPolicy};
 use toml::Spanned;
 use toml::value::Datetime;
+
+use form::{Changed, CourseFile};
 
 /// A commented example with every key there is.
 pub const EXAMPLE_COURSE: &str = include_str!("course.example.toml");
@@ -38,76 +41,6 @@ pub enum CourseFileError {
         /// What is wrong, and what could stand there.
         reason: String,
     },
-}
-
-/// The file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CourseFile {
-    #[serde(default)]
-    reveal: Reveal,
-    #[serde(default)]
-    late: Late,
-    #[serde(default)]
-    labs: BTreeMap<Spanned<String>, Lab>,
-    #[serde(default)]
-    handed_in: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Datetime>>>,
-    #[serde(default, rename = "override")]
-    overrides: Vec<Spanned<Changed>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Late {
-    free_days: u32,
-    penalty_percent: Percent,
-    max_penalty_percent: Option<Percent>,
-    grace_minutes: u32,
-}
-
-/// 0 to 100.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(try_from = "u32")]
-struct Percent(u32);
-
-impl TryFrom<u32> for Percent {
-    type Error = String;
-
-    fn try_from(percent: u32) -> Result<Self, String> {
-        match percent {
-            0..=100 => Ok(Self(percent)),
-            _ => Err(format!("{percent} is more than 100 percent")),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Lab {
-    weight: Option<u32>,
-    reveal: Option<Reveal>,
-    deadline: Option<Spanned<Datetime>>,
-    #[serde(default)]
-    tests: BTreeMap<Spanned<String>, Test>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Test {
-    points: Option<u32>,
-    reveal: Option<Reveal>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Changed {
-    submission: Spanned<String>,
-    lab: Spanned<String>,
-    test: Option<Spanned<String>>,
-    points: Option<Spanned<u32>>,
-    late_days: Option<u32>,
-    author: Spanned<String>,
-    reason: Spanned<String>,
 }
 
 /// The rules in the run folder, or none if there is no `course.toml`.

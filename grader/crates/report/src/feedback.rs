@@ -28,6 +28,13 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
         out,
         format_args!("\n## {}: {} of {}\n", lab.lab, lab.score, lab.max_score),
     );
+    if let Some(weight) = lab.weight {
+        let counts = lab.counts();
+        line(
+            out,
+            format_args!("In the total it counts {counts} of {weight}.\n"),
+        );
+    }
     for change in &lab.adjustments {
         let change = adjustment(lab, change);
         line(out, format_args!("{}\n", inline(&change)));
@@ -84,9 +91,9 @@ fn lab_feedback(out: &mut String, lab: &LabGrade) {
             ),
         );
     }
-    for shown in shown.iter().filter(|shown| !shown.fields.is_empty()) {
+    for shown in shown.iter().filter(|shown| shown.has_message()) {
         let name = shown.name.unwrap_or_default();
         line(out, format_args!("\n### `{name}`: {}\n", shown.outcome));
-        block(out, &shown.text());
+        block(out, &shown.message.to_string());
     }
 }

@@ -86,17 +86,16 @@ fn row(number: usize, lab: &str, test: &TestGrade) -> Row {
     let shown = Shown::of(test);
     let counts = test.outcome != Outcome::GraderFault;
     let passed = test.outcome.is_pass();
-    let text = shown.text();
     Row {
         score: counts.then_some(test.score),
         max_score: counts.then_some(test.max_score),
         status: if passed { "passed" } else { "failed" },
         name: format!("{lab}: {}", shown.name.unwrap_or("a hidden test")),
         number: format!("{number}.{}", test.part),
-        output: match (passed, text.is_empty()) {
+        output: match (passed, shown.has_message()) {
             (true, _) => String::new(),
-            (false, true) => shown.outcome.to_owned(),
-            (false, false) => lines(&format!("{}\n{text}", shown.outcome)),
+            (false, false) => shown.outcome.to_owned(),
+            (false, true) => lines(&format!("{}\n{}", shown.outcome, shown.message)),
         },
         output_format: "text",
     }

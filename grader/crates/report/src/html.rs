@@ -44,16 +44,34 @@ pub struct BoxUse {
     pub n_tests: usize,
 }
 
+/// Where the template leaves room for the submissions.
+const DATA: &str = "<!-- submissions -->";
+
 /// The whole class on one page.
 pub fn html(page: &Page<'_>) -> Vec<u8> {
+    let frame = frame(page);
+    // The last one: names in the class table are escaped, but nobody should have to know that.
+    let (head, tail) = frame.rsplit_once(DATA).unwrap_or((&frame, ""));
+    let mut bytes = head.as_bytes().to_vec();
+    for (at, data) in details::of(page).enumerate() {
+        // No `<`, so that nothing in the data can end its element.
+        let data = data.to_string().replace('<', "\\u003c");
+        let script = format!("<script type=\"application/json\" id=\"d{at}\">{data}</script>\n");
+        bytes.extend_from_slice(script.as_bytes());
+    }
+    bytes.extend_from_slice(tail.as_bytes());
+    bytes
+}
+
+/// The page without the data of the submissions.
+fn frame(page: &Page<'_>) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let gradebook = page.gradebook;
     let labs = crate::labs_of(gradebook);
     let rows = gradebook.submissions.iter();
     let rows: Vec<Row<'_>> = rows.map(|submission| Row::of(submission, &labs)).collect();
-    let data: Vec<Value> = details::of(page).into_iter().map(in_script).collect();
-    let page = environment
+    let rendered = environment
         .template_from_named_str("report.html", TEMPLATE)
         .and_then(|template| {
             template.render(context! {
@@ -64,16 +82,9 @@ pub fn html(page: &Page<'_>) -> Vec<u8> {
                 outcomes => Value::from(Serde(statistics::outcomes(gradebook))),
                 boxes => Value::from(Serde(&page.boxes)),
                 rows => Value::from(Serde(rows)),
-                data,
             })
         });
-    page.expect("the template is part of this crate and tested")
-        .into_bytes()
-}
-
-/// JSON inside a script element: no `<`, so that nothing in it can end the element.
-fn in_script(value: serde_json::Value) -> Value {
-    Value::from_safe_string(value.to_string().replace('<', "\\u003c"))
+    rendered.expect("the template is part of this crate and tested")
 }
 
 /// One line of the class table.

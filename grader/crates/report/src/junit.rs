@@ -96,14 +96,11 @@ fn case(xml: &mut Xml, suite: &str, test: &TestGrade) -> io::Result<()> {
                     ("seed", test.seed.to_string()),
                 ],
             )?;
-            match kind(test.outcome) {
-                Kind::Pass => Ok(()),
-                kind => because(
-                    xml,
-                    kind.element(),
-                    test.outcome.name(),
-                    &test.message.to_string(),
-                ),
+            match reason(test.outcome) {
+                None => Ok(()),
+                Some(reason) => {
+                    because(xml, reason, test.outcome.name(), &test.message.to_string())
+                }
             }
         })
         .map(drop)
@@ -138,43 +135,25 @@ fn properties(xml: &mut Xml, properties: &[(&str, String)]) -> io::Result<()> {
         .map(drop)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Pass,
-    Failure,
-    Error,
-    Skipped,
-}
-
-impl Kind {
-    fn element(self) -> &'static str {
-        match self {
-            Self::Pass => "system-out",
-            Self::Failure => "failure",
-            Self::Error => "error",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-fn kind(outcome: Outcome) -> Kind {
+/// The element that says why a case did not pass; none for a pass.
+fn reason(outcome: Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Pass => Kind::Pass,
+        Outcome::Pass => None,
+        Outcome::Skipped | Outcome::Unavailable => Some("skipped"),
         Outcome::Fail
         | Outcome::Leak
         | Outcome::BusyWait
         | Outcome::Mechanism
         | Outcome::EarlyExit
         | Outcome::Tamper
-        | Outcome::NotAttempted => Kind::Failure,
+        | Outcome::NotAttempted => Some("failure"),
         Outcome::Hang
         | Outcome::Deadlock
         | Outcome::Crash
         | Outcome::Limit
         | Outcome::BuildError
         | Outcome::Rejected
-        | Outcome::GraderFault => Kind::Error,
-        Outcome::Skipped | Outcome::Unavailable => Kind::Skipped,
+        | Outcome::GraderFault => Some("error"),
     }
 }
 
@@ -189,15 +168,15 @@ struct Counts {
 
 impl Counts {
     fn of(lab: &LabGrade) -> Self {
-        let n = |wanted| {
-            let kinds = lab.tests.iter().map(|test| kind(test.outcome));
-            kinds.filter(|kind| *kind == wanted).count()
+        let n = |element| {
+            let reasons = lab.tests.iter().map(|test| reason(test.outcome));
+            reasons.filter(|reason| *reason == Some(element)).count()
         };
         let mut counts = Self {
             tests: lab.tests.len(),
-            failures: n(Kind::Failure),
-            errors: n(Kind::Error),
-            skipped: n(Kind::Skipped),
+            failures: n("failure"),
+            errors: n("error"),
+            skipped: n("skipped"),
             wall_ms: lab.tests.iter().map(|test| test.wall_ms).sum(),
         };
         if lab.tests.is_empty() {

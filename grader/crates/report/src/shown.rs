@@ -1,7 +1,7 @@
 //! What a submitter is shown of a hidden test and of a changed mark: no more than the course
 //! reveals.
 
-use model::{Adjustment, LabGrade, Outcome, Reveal, TestGrade, Timeline};
+use model::{Adjustment, LabGrade, Message, Outcome, Reveal, TestGrade};
 
 /// One test as its submitter sees it.
 pub(crate) struct Shown<'a> {
@@ -9,53 +9,43 @@ pub(crate) struct Shown<'a> {
     pub(crate) name: Option<&'a str>,
     /// How it ended.
     pub(crate) outcome: &'static str,
-    /// Labelled fields of its message.
-    pub(crate) fields: Vec<(&'static str, &'a str)>,
-    /// The recorded calls, which tell what the test did.
-    timeline: Option<&'a Timeline>,
+    /// Its message, as far as it is revealed; empty fields where it is not.
+    pub(crate) message: Message,
 }
 
 impl<'a> Shown<'a> {
     /// What is shown of this test.
     pub(crate) fn of(test: &'a TestGrade) -> Self {
-        let silent = matches!(test.outcome, Outcome::Pass | Outcome::Skipped);
-        let revealed = |label: &str| match test.reveal {
-            Reveal::None => false,
-            Reveal::Category => matches!(label, "why" | "read"),
-            Reveal::Counterexample => true,
-        };
-        let fields = test.message.fields();
         Self {
             name: (test.reveal > Reveal::None).then_some(&test.id),
             outcome: match (test.reveal, test.outcome) {
                 (Reveal::None, Outcome::Pass) => "pass",
                 (Reveal::None, Outcome::GraderFault) => "not final",
+                (Reveal::None, Outcome::Unavailable) => "not tested",
                 (Reveal::None, _) => "no pass",
                 (_, outcome) => outcome.name(),
             },
-            fields: fields
-                .filter(|(label, _)| !silent && revealed(label))
-                .collect(),
-            timeline: Some(&test.message.timeline).filter(|timeline| {
-                !silent && test.reveal == Reveal::Counterexample && !timeline.is_empty()
-            }),
+            message: message(test),
         }
     }
 
-    /// The fields as a labelled text, and the recorded calls; empty if there are none.
-    pub(crate) fn text(&self) -> String {
-        let lines = self
-            .fields
-            .iter()
-            .map(|(label, text)| format!("{label:>9}: {}", indented(text)));
-        let fields = lines.collect::<Vec<_>>().join("\n");
-        let timeline = self.timeline.map(|timeline| format!("\n\n{timeline}"));
-        fields + &timeline.unwrap_or_default()
+    /// Whether there is anything to tell beyond the outcome.
+    pub(crate) fn has_message(&self) -> bool {
+        self.message.fields().next().is_some()
     }
 }
 
-fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n           ")
+fn message(test: &TestGrade) -> Message {
+    match (test.outcome, test.reveal) {
+        // That a skipped test builds on another one says nothing about the work.
+        (Outcome::Pass | Outcome::Skipped, _) | (_, Reveal::None) => Message::default(),
+        (_, Reveal::Category) => Message {
+            why: test.message.why.clone(),
+            read: test.message.read.clone(),
+            ..Message::default()
+        },
+        (_, Reveal::Counterexample) => test.message.clone(),
+    }
 }
 
 /// One changed mark in a sentence, without the name of a hidden test.

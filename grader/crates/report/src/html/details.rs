@@ -10,9 +10,9 @@ use super::lanes::Lanes;
 use crate::shown;
 
 /// One value a submission, in their order.
-pub(super) fn of(page: &Page<'_>) -> Vec<Value> {
+pub(super) fn of(page: &Page<'_>) -> impl Iterator<Item = Value> {
     let submissions = page.gradebook.submissions.iter();
-    submissions.map(|one| submission(page, one)).collect()
+    submissions.map(|one| submission(page, one))
 }
 
 fn submission(page: &Page<'_>, submission: &SubmissionGrade) -> Value {
@@ -29,13 +29,16 @@ fn lab(page: &Page<'_>, submission: &str, lab: &LabGrade) -> Value {
     let tests = lab.tests.iter();
     let tests: Vec<Value> = tests.map(|one| test(one, evidence(one))).collect();
     let changes = lab.adjustments.iter();
-    let changes: Vec<String> = changes.map(shown::for_staff).collect();
+    let mut remarks: Vec<String> = changes.map(shown::for_staff).collect();
+    if let Some(weight) = lab.weight {
+        remarks.push(format!("counts {} of {weight} in the total", lab.counts()));
+    }
     json!({
         "lab": lab.lab,
         "status": lab.status.name(),
         "score": lab.score,
         "max": lab.max_score,
-        "changes": changes,
+        "remarks": remarks,
         "detail": lab.detail,
         "tests": tests,
     })

@@ -115,7 +115,7 @@ const testEntry = test => {
 const labEntry = (of, at) => element("section", { "aria-labelledby": `lab${at}` },
   element("h3", { id: `lab${at}` }, of.lab, " ", element("span", { class: "score" },
     `${of.score} of ${of.max}`, of.status === "graded" ? "" : `, ${words(of.status)}`)),
-  ...of.changes.map(change => element("p", { class: "note" }, change)),
+  ...of.remarks.map(remark => element("p", { class: "note" }, remark)),
   of.detail ? element("pre", { class: "quoted" }, of.detail) : null,
   ...of.tests.map(testEntry));
 
@@ -127,7 +127,7 @@ let back = 0;
 
 const open = one => {
   const data = JSON.parse(document.getElementById(`d${one.at}`).textContent);
-  const isThere = of => of.status !== "missing" || of.changes.length > 0;
+  const isThere = of => of.status !== "missing" || of.score > 0;
   const absent = data.labs.filter(of => !isThere(of)).map(of => of.lab);
   const shown = rows.filter(other => !other.row.hidden);
   const at = shown.indexOf(one);
