@@ -92,15 +92,13 @@ fn a_student_tree_fails_honestly_and_passes_with_the_reference() {
 
 /// Writes the reference solution of pipes into a student's tree, with `from` replaced by `to`.
 fn hand_in_pipes(tree: &Path, from: &str, to: &str) {
-    let lab = authoring::lab::discover(root()).unwrap().remove(0);
-    let reference = student::complete(&lab, &lab.sources(root()).unwrap()).unwrap();
+    let labs = authoring::lab::discover(root()).expect("the labs are in order");
+    let sources = labs[0].sources(root()).expect("the solution can be read");
+    let reference = student::complete(&labs[0], &sources).expect("the markers are in order");
     let text = &reference["src/lib.rs"];
     assert!(text.contains(from), "the solution has {from:?}");
-    std::fs::write(
-        tree.join("labs/pipes/src/lib.rs"),
-        text.replacen(from, to, 1),
-    )
-    .unwrap();
+    let file = tree.join("labs/pipes/src/lib.rs");
+    std::fs::write(file, text.replacen(from, to, 1)).expect("write the lab");
 }
 
 fn said(output: &Output) -> String {

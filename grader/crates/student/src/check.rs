@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::build::Words;
 use crate::cli::CheckArgs;
 use crate::event::Event;
-use crate::session::{self, Checked, Options, SessionError};
+use crate::session::{self, Options, SessionError};
 use crate::show;
 use crate::tell::Teller;
 use crate::tree::{Lab, Tree};
@@ -45,9 +45,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
             false => teller.tell(&event),
         };
         let code = match session::check(&tree, lab, &options, &tell) {
-            Ok(Checked::NotBuilt) => 3,
-            Ok(Checked::Ran(progress)) if progress.n_faults > 0 => crate::NOT_RUN,
-            Ok(Checked::Ran(progress)) => u8::from(progress.next.is_some()),
+            Ok(None) => 3,
+            Ok(Some(progress)) if progress.n_faults > 0 => crate::NOT_RUN,
+            Ok(Some(progress)) => u8::from(progress.next.is_some()),
             Err(error @ SessionError::Unknown { .. }) => {
                 show::status(error);
                 2

@@ -22,15 +22,6 @@ pub(crate) struct Options {
     pub(crate) words: Words,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(crate) enum Checked {
-    /// The lab does not compile.
-    NotBuilt,
-    /// Every test has a verdict.
-    Ran(Box<Progress>),
-}
-
 /// Why a lab could not be checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -50,13 +41,13 @@ pub(crate) enum SessionError {
     },
 }
 
-/// Checks `lab` and calls `tell` for everything that happens.
+/// Checks `lab` and calls `tell` for everything that happens; `None` if it does not compile.
 pub(crate) fn check(
     tree: &Tree,
     lab: &Lab,
     options: &Options,
     tell: &(dyn Fn(Event) + Sync),
-) -> Result<Checked, SessionError> {
+) -> Result<Option<Progress>, SessionError> {
     let name = &lab.name;
     tell(Event::Building {
         lab: name.clone(),
@@ -80,7 +71,7 @@ pub(crate) fn check(
         Ok(built) => built,
         Err(BuildError::Refused { lab, text }) => {
             tell(Event::NotBuilt { lab, text });
-            return Ok(Checked::NotBuilt);
+            return Ok(None);
         }
         Err(error) => return Err(SessionError::Build(error)),
     };
@@ -109,7 +100,7 @@ pub(crate) fn check(
     })?;
     let progress = Progress::of(name, &tests, millis(began.elapsed()));
     tell(Event::Finished(progress.clone()));
-    Ok(Checked::Ran(Box::new(progress)))
+    Ok(Some(progress))
 }
 
 fn millis(time: Duration) -> u64 {
