@@ -19,10 +19,11 @@ fn root() -> &'static Path {
 
 /// Replays the sessions of a page of the book in `folder`.
 fn replay(page: &str, folder: &Path) {
-    let bin = tempfile::tempdir().unwrap();
+    let bin = tempfile::tempdir().expect("a folder");
     let cargo = bin.path().join("cargo");
-    std::fs::write(&cargo, cargo_script()).unwrap();
-    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(&cargo, cargo_script()).expect("a script");
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755))
+        .expect("a script that may run");
     let place = Place {
         folder: Some(folder),
         patience: Some(PATIENCE),
@@ -36,7 +37,10 @@ fn replay(page: &str, folder: &Path) {
 /// that nothing is compiled twice.
 fn cargo_script() -> String {
     let grader = env!("CARGO_BIN_EXE_grader");
-    let target = Path::new(grader).ancestors().nth(2).unwrap();
+    let target = Path::new(grader)
+        .ancestors()
+        .nth(2)
+        .expect("target/debug/grader");
     format!(
         "#!/bin/sh\nexport CARGO_TARGET_DIR='{}'\nunset CARGO_MANIFEST_DIR\nif [ \"$1\" = lab ]; \
          then shift; exec '{grader}' \"$@\"; fi\nexec '{}' \"$@\"\n",
