@@ -157,3 +157,27 @@ fn copy(from: &Path, paths: &[PathBuf], to: &Path) {
         .expect("cp starts");
     assert!(copied.success());
 }
+
+/// Pages whose sessions are run elsewhere: the handouts' by their labs' own tests, the front page's
+/// by `.ci/run`, the student guide's in the tree that students clone, by `publish.rs`.
+const RUN_ELSEWHERE: [&str; 1] = ["student/README.md"];
+
+/// Pages whose sessions are replayed here.
+const REPLAYED: [&str; 3] = ["data-paths.md", "new-lab.md", "ta.md"];
+
+#[test]
+fn every_page_of_the_book_with_a_session_is_run_by_a_test() {
+    let docs = root().join("docs");
+    for page in repository() {
+        let Ok(page) = page.strip_prefix("docs") else {
+            continue;
+        };
+        let Ok(text) = std::fs::read_to_string(docs.join(page)) else {
+            continue;
+        };
+        let has_session = text.lines().any(|line| line.trim() == "```console");
+        let name = page.to_string_lossy();
+        let is_run = [&REPLAYED[..], &RUN_ELSEWHERE].concat().contains(&&*name);
+        assert_eq!(has_session, is_run, "docs/{name}");
+    }
+}
