@@ -98,9 +98,13 @@ fn the_book_is_built_without_a_warning_and_no_link_in_it_is_dead() {
 /// The chapters; the page with all of them and the one for lost readers link from elsewhere.
 fn pages(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    for entry in std::fs::read_dir(folder).expect("mdBook has written it") {
+        let path = entry.expect("mdBook has written it").path();
+        let name = path
+            .file_name()
+            .expect("an entry has a name")
+            .to_string_lossy()
+            .into_owned();
         if path.is_dir() {
             found.extend(pages(&path));
         } else if name.ends_with(".html")

@@ -28,7 +28,7 @@ fn a_comparison_prints_a_table_and_leaves_a_page_a_plot_and_figures() {
     ];
     compare(&[&small[..], &["--floor", "--out", out.to_str().unwrap()]].concat())
         .success()
-        .stdout(predicate::str::contains("times as long"));
+        .stdout(predicate::str::contains("times the time"));
     let figures = std::fs::read(out.join("compare.json")).unwrap();
     let figures: serde_json::Value = serde_json::from_slice(&figures).unwrap();
     assert_eq!(figures["rows"].as_array().unwrap().len(), 2);

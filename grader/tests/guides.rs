@@ -19,10 +19,11 @@ fn root() -> &'static Path {
 
 /// Replays the sessions of a page of the book in `folder`.
 fn replay(page: &str, folder: &Path) {
-    let bin = tempfile::tempdir().unwrap();
+    let bin = tempfile::tempdir().expect("a folder");
     let cargo = bin.path().join("cargo");
-    std::fs::write(&cargo, cargo_script()).unwrap();
-    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(&cargo, cargo_script()).expect("a script");
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755))
+        .expect("a script that may run");
     let place = Place {
         folder: Some(folder),
         patience: Some(PATIENCE),
@@ -36,7 +37,10 @@ fn replay(page: &str, folder: &Path) {
 /// that nothing is compiled twice.
 fn cargo_script() -> String {
     let grader = env!("CARGO_BIN_EXE_grader");
-    let target = Path::new(grader).ancestors().nth(2).unwrap();
+    let target = Path::new(grader)
+        .ancestors()
+        .nth(2)
+        .expect("target/debug/grader");
     format!(
         "#!/bin/sh\nexport CARGO_TARGET_DIR='{}'\nunset CARGO_MANIFEST_DIR\nif [ \"$1\" = lab ]; \
          then shift; exec '{grader}' \"$@\"; fi\nexec '{}' \"$@\"\n",
@@ -152,4 +156,28 @@ fn copy(from: &Path, paths: &[PathBuf], to: &Path) {
         .status()
         .expect("cp starts");
     assert!(copied.success());
+}
+
+/// Pages whose sessions are run elsewhere: the handouts' by their labs' own tests, the front page's
+/// by `.ci/run`, the student guide's in the tree that students clone, by `publish.rs`.
+const RUN_ELSEWHERE: [&str; 1] = ["student/README.md"];
+
+/// Pages whose sessions are replayed here.
+const REPLAYED: [&str; 3] = ["data-paths.md", "new-lab.md", "ta.md"];
+
+#[test]
+fn every_page_of_the_book_with_a_session_is_run_by_a_test() {
+    let docs = root().join("docs");
+    for page in repository() {
+        let Ok(page) = page.strip_prefix("docs") else {
+            continue;
+        };
+        let Ok(text) = std::fs::read_to_string(docs.join(page)) else {
+            continue;
+        };
+        let has_session = text.lines().any(|line| line.trim() == "```console");
+        let name = page.to_string_lossy();
+        let is_run = [&REPLAYED[..], &RUN_ELSEWHERE].concat().contains(&&*name);
+        assert_eq!(has_session, is_run, "docs/{name}");
+    }
 }

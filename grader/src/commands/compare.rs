@@ -161,7 +161,12 @@ fn measure(
     if status.success() {
         return serde_json::from_str(&said).context("what datapath printed");
     }
-    let complaint = complaint.trim().replace('\n', "; ");
+    // Of a panic, what was said is enough: where and how to trace it is for cargo test.
+    let is_said = |line: &&str| {
+        !(line.is_empty() || line.starts_with("note: ") || line.starts_with("thread '"))
+    };
+    let complaint: Vec<&str> = complaint.lines().filter(is_said).collect();
+    let complaint = complaint.join("; ");
     match status.signal() {
         Some(SIGALRM) => bail!("nothing arrived any more, so it was given up"),
         _ if complaint.is_empty() => bail!("datapath ended with {status}"),

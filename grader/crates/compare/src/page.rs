@@ -66,7 +66,8 @@ struct Floor {
     mechanism: &'static str,
     size: String,
     plain: String,
-    ratio: String,
+    time: String,
+    cpu: String,
 }
 
 /// The page.
@@ -130,11 +131,12 @@ fn cards(report: &Report) -> Vec<Card> {
 fn floor(report: &Report) -> Vec<Floor> {
     let ratios = report.ratios();
     ratios
-        .map(|(row, ratio)| Floor {
-            mechanism: row.mechanism.title(),
-            size: row.size.to_string(),
-            plain: with_spread(&row.mib_per_s),
-            ratio: format!("{ratio:.2}"),
+        .map(|ratio| Floor {
+            mechanism: ratio.floor.mechanism.title(),
+            size: ratio.floor.size.to_string(),
+            plain: with_spread(&ratio.floor.mib_per_s),
+            time: format!("{:.2}", ratio.time),
+            cpu: format!("{:.2}", ratio.cpu),
         })
         .collect()
 }

@@ -173,15 +173,28 @@ impl Report {
         self.rows.iter().find(is_it)
     }
 
-    /// How many times as long the lab's functions took as the plain loop beside them: each floor
-    /// row with its ratio. The fastest repeats are compared, because whatever else runs on the
-    /// machine can only make one slower.
-    pub fn ratios(&self) -> impl Iterator<Item = (&Row, f64)> {
+    /// The lab's functions against the plain loop beside them, for each row of the floor.
+    pub fn ratios(&self) -> impl Iterator<Item = Ratio<'_>> {
         self.floor.iter().filter_map(|floor| {
             let row = self.row(floor.mechanism, floor.size)?;
-            Some((floor, floor.mib_per_s.high / row.mib_per_s.high))
+            Some(Ratio {
+                floor,
+                time: floor.mib_per_s.median / row.mib_per_s.median,
+                cpu: row.cpu_us_per_mib.median / floor.cpu_us_per_mib.median,
+            })
         })
     }
+}
+
+/// How many times as much the lab's functions took as a plain loop, by the medians.
+#[derive(Clone, Copy, Debug)]
+pub struct Ratio<'a> {
+    /// The plain loop.
+    pub floor: &'a Row,
+    /// Of the time.
+    pub time: f64,
+    /// Of the processor time of both processes, which hardly depends on what else is running.
+    pub cpu: f64,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::report::Ratio;
 use crate::{Mechanism, Report, Row, Spread};
 
 /// The notes that belong under every table: what the figures leave out.
@@ -32,10 +33,10 @@ pub fn text(report: &Report) -> String {
     }
     if !report.floor.is_empty() {
         let _ = writeln!(text, "plain loops beside the labs' functions");
-        for (floor, ratio) in report.ratios() {
+        for Ratio { floor, time, cpu } in report.ratios() {
             let _ = writeln!(
                 text,
-                "  {:<15} {:>8}  {:>14} MiB/s   the lab's takes {ratio:.2} times as long",
+                "  {:<15} {:>8}  {:>14} MiB/s; the lab's: {time:.2} times the time, {cpu:.2} the CPU",
                 floor.mechanism,
                 floor.size.to_string(),
                 with_spread(&floor.mib_per_s)

@@ -31,7 +31,7 @@ impl Pipe {
     }
 }
 
-fn number(fd: Option<&OwnedFd>) -> libc::c_int {
+fn raw(fd: Option<&OwnedFd>) -> libc::c_int {
     fd.map_or(-1, AsRawFd::as_raw_fd)
 }
 
@@ -44,7 +44,7 @@ impl Channel for Pipe {
     }
 
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        let fd = number(self.writer.as_ref());
+        let fd = raw(self.writer.as_ref());
         let mut done = 0;
         while done < message.len() {
             let rest = &message[done..];
@@ -58,7 +58,7 @@ impl Channel for Pipe {
     }
 
     fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
-        let fd = number(self.reader.as_ref());
+        let fd = raw(self.reader.as_ref());
         let mut done = 0;
         while done < message.len() {
             let rest = &mut message[done..];
@@ -87,7 +87,8 @@ const GUARDS: usize = 256;
 impl Shared {
     fn new(size: Size) -> io::Result<Self> {
         let (len, n_slots) = (size.bytes(), slots(size));
-        let bytes = NonZeroUsize::new(GUARDS + len * n_slots).expect("more than nothing");
+        let bytes = GUARDS + n_slots * (size_of::<u64>() + len);
+        let bytes = NonZeroUsize::new(bytes).expect("more than nothing");
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
         let start = unsafe { mmap_anonymous(None, bytes, access, MapFlags::MAP_SHARED) }?;
@@ -108,13 +109,19 @@ impl Shared {
         unsafe { self.start.as_ptr().add(index * 64).cast() }
     }
 
-    fn slot(&self, n: usize) -> *mut u8 {
-        // SAFETY: slot `n % n_slots` is inside the mapping.
+    /// The place for the number of message `n`.
+    fn number(&self, n: usize) -> *mut u64 {
+        // SAFETY: inside the mapping, right after the guards, and aligned as they are.
         unsafe {
-            self.start
-                .as_ptr()
-                .add(GUARDS + n % self.n_slots * self.len)
+            let numbers: *mut u64 = self.start.as_ptr().add(GUARDS).cast();
+            numbers.add(n % self.n_slots)
         }
+    }
+
+    fn slot(&self, n: usize) -> *mut u8 {
+        let at = GUARDS + self.n_slots * size_of::<u64>() + n % self.n_slots * self.len;
+        // SAFETY: slot `n % n_slots` is inside the mapping.
+        unsafe { self.start.as_ptr().add(at) }
     }
 }
 
@@ -219,6 +226,7 @@ impl Channel for Spinning {
         // SAFETY: a slot is as long as a message, and this one is empty.
         unsafe {
             ptr::copy_nonoverlapping(message.as_ptr(), self.shared.slot(self.n), message.len());
+            *self.shared.number(self.n) = self.n as u64;
         }
         self.n += 1;
         counter(&self.shared, TAIL).store(self.n, Release);
@@ -231,12 +239,13 @@ impl Channel for Spinning {
             (tail.load(Acquire) != self.n).then_some(())
         });
         // SAFETY: a slot is as long as a message, and this one is full.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                self.shared.slot(self.n),
-                message.as_mut_ptr(),
-                message.len(),
-            );
+        let number = unsafe {
+            let slot = self.shared.slot(self.n);
+            ptr::copy_nonoverlapping(slot, message.as_mut_ptr(), message.len());
+            *self.shared.number(self.n)
+        };
+        if number != self.n as u64 {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         self.n += 1;
         counter(&self.shared, HEAD).store(self.n, Release);
