@@ -189,7 +189,10 @@ const TESTS: &[Test] = &[
         id: "an_interrupted_wait_takes_nothing",
         part: 4,
         points: 5,
-        needs: &["a_process_that_has_to_wait_sleeps", "every_item_arrives_once_and_in_order"],
+        needs: &[
+            "a_process_that_has_to_wait_sleeps",
+            "every_item_arrives_once_and_in_order",
+        ],
         limits: Limits::DEFAULT,
         why: "sem_wait(3) that a signal interrupts has not taken anything: who goes on all the same reads a slot that nobody filled",
         read: "README parts 2 and 4, sem_wait(3): RETURN VALUE and EINTR, `Sem::wait`",
