@@ -68,6 +68,7 @@ pub(crate) struct GradeArgs {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --mutants --lab pipes
   cargo lab verify --attacks
   cargo lab verify --attacks --subject fork-bomb --isolation A
   cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
@@ -87,6 +88,10 @@ pub(crate) struct VerifyArgs {
     /// Hand in the hostile submissions of grader/attacks instead, and look for a breach
     #[arg(long, conflicts_with_all = ["labs", "repeat", "tests"])]
     pub(crate) attacks: bool,
+    /// Change the references in many small ways instead (with cargo-mutants, which must be
+    /// installed), and look for a change that no hidden test notices
+    #[arg(long, conflicts_with = "attacks")]
+    pub(crate) mutants: bool,
     /// Keep so many threads spinning all the while, to see that nothing depends on a quiet machine
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) busy: usize,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use model::Outcome;
-use pipeline::{SubjectResult, VerifyOptions};
+use pipeline::{Mutant, Subject, SubjectResult, VerifyOptions};
 
 use crate::cli::VerifyArgs;
 use crate::commands::attacks;
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let options = VerifyOptions {
         labs: args.labs.clone(),
         subjects: args.subjects.clone(),
+        mutants: args.mutants,
         repeat: args.repeat,
         jobs: jobs(&args.running),
         tests: test_options(&args.running)?,
@@ -47,6 +48,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     for (lab, results) in labs {
         show::line(format_args!("\n{lab}"));
         matrix(&results);
+        if args.mutants {
+            show::line(mutation_score(&results));
+        }
         n_wrong += results
             .iter()
             .filter(|result| !result.problems.is_empty())
@@ -112,7 +116,29 @@ fn score(round: &SubjectResult) -> String {
     format!("passes {passed} of {}", round.tests.len())
 }
 
+/// What became of all mutants of a lab.
+fn mutation_score(results: &[&SubjectResult]) -> String {
+    let (mut noticed, mut equivalent, mut not_compiling) = (0, 0, 0);
+    for result in results {
+        let is_equivalent = |mutant: &Mutant| mutant.equivalent.is_some();
+        match &result.subject {
+            _ if result.tests.is_empty() => not_compiling += 1,
+            Subject::Mutant(mutant) if is_equivalent(mutant) => equivalent += 1,
+            _ => noticed += usize::from(result.problems.is_empty()),
+        }
+    }
+    let n = results.len();
+    let viable = n - equivalent - not_compiling;
+    format!(
+        "{n} mutants: {noticed} of {viable} noticed; {equivalent} are listed as equivalent, \
+         {not_compiling} do not compile"
+    )
+}
+
 fn caught(round: &SubjectResult) -> String {
+    if round.tests.is_empty() {
+        return "does not compile".to_owned();
+    }
     let caught = round
         .tests
         .iter()

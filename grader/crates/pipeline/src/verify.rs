@@ -13,6 +13,7 @@ use crate::SourceTree;
 use crate::build::{Built, build};
 use crate::grade::in_parallel;
 use crate::kit::{Course, Kit, KitError, check_tests, read_sources};
+use crate::mutants::{self, Mutant, MutantError};
 use crate::run::{Judged, TestOptions, run_tests};
 use crate::seat::Seat;
 
@@ -23,6 +24,8 @@ pub struct VerifyOptions {
     pub labs: Vec<String>,
     /// Subjects to verify, by name; all if empty.
     pub subjects: Vec<String>,
+    /// Mutants of the references instead of the other subjects.
+    pub mutants: bool,
     /// How often each subject is run.
     pub repeat: u32,
     /// Subjects run at a time.
@@ -42,15 +45,18 @@ pub enum Subject {
     Stub,
     /// Fails exactly the tests that it names.
     Wrong(WrongSolution),
+    /// Fails some test, unless nobody can tell it from the reference.
+    Mutant(Mutant),
 }
 
 impl Subject {
-    /// `reference`, `stub`, or the name of the patch.
+    /// `reference`, `stub`, the name of the patch, or what the mutant changes and where.
     pub fn name(&self) -> &str {
         match self {
             Self::Reference => "reference",
             Self::Stub => "stub",
             Self::Wrong(wrong) => &wrong.name,
+            Self::Mutant(mutant) => &mutant.name,
         }
     }
 }
@@ -88,7 +94,11 @@ pub fn verify(
     check_tests(&kits, &options.tests.only)?;
     let mut work = Vec::new();
     for kit in &kits {
-        for subject in subjects(course, kit)? {
+        let subjects = match options.mutants {
+            true => mutants(course, kit)?,
+            false => subjects(course, kit)?,
+        };
+        for subject in subjects {
             if options.subjects.is_empty() || options.subjects.iter().any(|s| s == subject.name()) {
                 let sources = sources(course, kit, &subject)?;
                 work.push((kit, subject, sources));
@@ -126,6 +136,9 @@ pub enum VerifyError {
     /// A patch.
     #[error(transparent)]
     Wrong(#[from] WrongError),
+    /// The mutants.
+    #[error(transparent)]
+    Mutant(#[from] MutantError),
     /// A patch names a test that the rubric does not have.
     #[error(
         "{lab}: the wrong solution {name} says it is caught by {test}, which is no hidden test"
@@ -164,22 +177,33 @@ fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
     Ok(subjects)
 }
 
+fn mutants(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
+    let mutants = mutants::list(&course.root, &kit.lab, &solution(course, kit)?)?;
+    Ok(mutants.into_iter().map(Subject::Mutant).collect())
+}
+
+/// The editable files of the reference, markers included.
+fn solution(course: &Course, kit: &Kit) -> Result<Sources, KitError> {
+    let solution = read_sources(&course.root.join(&kit.lab.dir))?;
+    Ok(solution
+        .into_iter()
+        .filter(|(path, _)| kit.lab.editable.contains(path))
+        .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
+        .collect())
+}
+
 /// The files that a subject hands in.
 pub(crate) fn sources(
     course: &Course,
     kit: &Kit,
     subject: &Subject,
 ) -> Result<SourceTree, VerifyError> {
-    let solution = read_sources(&course.root.join(&kit.lab.dir))?;
-    let solution: Sources = solution
-        .into_iter()
-        .filter(|(path, _)| kit.lab.editable.contains(path))
-        .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
-        .collect();
+    let solution = solution(course, kit)?;
     let texts = match subject {
         Subject::Stub => return Ok(kit.stub.clone()),
         Subject::Reference => solution,
         Subject::Wrong(wrong) => wrong.apply(&solution)?,
+        Subject::Mutant(mutant) => mutant.apply(&solution),
     };
     let texts = authoring::student::complete(&kit.lab, &texts)?;
     Ok(texts
@@ -196,7 +220,9 @@ fn run_subject(
     each: impl Fn(SubjectResult),
 ) -> Result<(), VerifyError> {
     let seat = Seat::prepare(kit, sources).map_err(VerifyError::Seat)?;
-    let unbuilt = match build(kit, &seat, options.tests.level, &options.helper) {
+    let built = build(kit, &seat, options.tests.level, &options.helper);
+    let built_is_fault = matches!(built, Built::Fault(_));
+    let unbuilt = match built {
         Built::Programs => None,
         Built::Refused(words) => Some(format!("does not compile:\n{words}")),
         Built::Fault(reason) => Some(format!("could not be built: {reason}")),
@@ -211,8 +237,10 @@ fn run_subject(
         cpu_ms: 0,
     };
     if let Some(problem) = unbuilt {
+        // A mutant that is no program is no student's program either.
+        let is_problem = !matches!(subject, Subject::Mutant(_)) || built_is_fault;
         each(SubjectResult {
-            problems: vec![problem],
+            problems: Vec::from_iter(is_problem.then_some(problem)),
             ..result(1)
         });
         return Ok(());
@@ -286,6 +314,17 @@ fn problems(result: &SubjectResult) -> Vec<String> {
         if let Some(complaint) = complaint {
             problems.push(format!("{id} {complaint} ({outcome})\n{said}"));
         }
+    }
+    if let Subject::Mutant(mutant) = &result.subject {
+        let failed = |(_, (outcome, _)): &(_, &(Outcome, String))| !outcome.is_pass();
+        let first = result.tests.iter().find(failed);
+        problems.extend(match (first, &mutant.equivalent) {
+            (None, None) => Some(format!("no hidden test notices it: {}", mutant.line)),
+            (Some((id, _)), Some(_)) => Some(format!(
+                "equivalent.toml calls it equivalent, but {id} notices it"
+            )),
+            _ => None,
+        });
     }
     if let Subject::Wrong(wrong) = &result.subject {
         let caught: BTreeSet<_> = result

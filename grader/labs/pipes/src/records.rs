@@ -1,9 +1,9 @@
 //! Parts 4 and 5: records that stay whole although a pipe knows only bytes.
 
-use std::io::{Read, pipe};
+use std::io::{Read, Write, pipe};
 use std::slice;
 
-use harness::{Bench, Check, Fields, Input, Reply, ensure, ensure_eq, wrong};
+use harness::{Bench, Check, Fields, Input, Probe, Reply, ensure, ensure_eq, wrong};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::Resource;
 use proptest::collection::vec;
@@ -208,8 +208,22 @@ pub(crate) fn an_end_inside_a_record_is_bad_data(bench: &Bench) -> Check {
             .program(["consume"])
             .run(&input)?
             .expect_code(4, case)?;
+        // The code alone says little: half a record may be bad data for another reason.
+        let mut probe = probe_reading(bench, &input)?;
+        let record = probe.value("read_record", Fields::new().value(PIPE))?;
+        ensure_eq("read_record, the whole record", &b"7 0"[..], record.get(0))?;
+        let kind = probe.error("read_record", Fields::new().value(PIPE), case)?;
+        let what = format!("the error of read_record, {case}");
+        ensure_eq(what, "UnexpectedEof", &kind)?;
     }
     Ok(())
+}
+
+/// A probe that has a pipe with these bytes, at most a page, and nobody to write more.
+fn probe_reading(bench: &Bench, bytes: &[u8]) -> Check<Probe> {
+    let (reader, mut writer) = pipe()?;
+    writer.write_all(bytes)?;
+    bench.probe().fd(PIPE, reader).connect()
 }
 
 /// The code for bad data says something only of a program that knows good data.
@@ -231,6 +245,15 @@ pub(crate) fn a_length_from_outside_takes_no_memory(bench: &Bench) -> Check {
         let case = format!("with a header that announces {length} bytes");
         consume.run(&input)?.expect_code(4, &case)?;
     }
+    let longest = bench.bytes(MAX_RECORD);
+    let mut probe = probe_reading(bench, &frame(&longest))?;
+    let record = probe.value("read_record", Fields::new().value(PIPE))?;
+    ensure(
+        record.get(0) == longest,
+        format!("read_record, a record of {MAX_RECORD} bytes, which is allowed"),
+        "the same bytes",
+        "other bytes",
+    )?;
     let readable = format!("7 {:0width$}", 0, width = MAX_RECORD - 1);
     let case = format!("with a readable record of {} bytes", readable.len());
     bench

@@ -11,22 +11,27 @@ const STDIN: i32 = 4;
 const STDOUT: i32 = 5;
 
 pub(crate) fn a_stage_reads_its_stdin_and_writes_its_stdout(bench: &Bench) -> Check {
-    let (mut probe, mut input, mut output) = probe_with_pipes(bench)?;
-    probe.value("spawn_stage", stage("cat"))?;
-    let sent = bench.bytes(1000);
-    if let Err(error) = input.write_all(&sent) {
-        let what = "writing to the input of `cat` as a stage";
-        return Err(wrong(what, "it takes 1000 bytes", error.to_string()));
+    for (call, whose) in [
+        ("spawn_stage", "as a stage"),
+        (
+            "spawn_stage_low",
+            "as a stage that gets stdin as descriptor 1 and stdout as 0",
+        ),
+    ] {
+        let (mut probe, mut input, mut output) = probe_with_pipes(bench)?;
+        probe.value(call, stage("cat"))?;
+        let sent = bench.bytes(1000);
+        if let Err(error) = input.write_all(&sent) {
+            let what = format!("writing to the input of `cat` {whose}");
+            return Err(wrong(what, "it takes 1000 bytes", error.to_string()));
+        }
+        let mut got = vec![0; sent.len()];
+        bench.until(|| ends::bytes_waiting(&output) >= got.len());
+        output.read_exact(&mut got)?;
+        let what = format!("1000 bytes through `cat` {whose}");
+        ensure(sent == got, what, "the same bytes", "other bytes")?;
     }
-    let mut got = vec![0; sent.len()];
-    bench.until(|| ends::bytes_waiting(&output) >= got.len());
-    output.read_exact(&mut got)?;
-    ensure(
-        sent == got,
-        "1000 bytes through `cat` as a stage",
-        "the same bytes",
-        "other bytes",
-    )
+    Ok(())
 }
 
 pub(crate) fn a_stage_starts_with_default_sigpipe_and_nothing_blocked(bench: &Bench) -> Check {

@@ -1,6 +1,8 @@
 //! Parts 3 to 5: single functions, called through the probe.
 
-use std::os::unix::net::UnixStream;
+use std::io::Write;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 use harness::{Bench, Check, Fields, Probe, Reply, ensure, ensure_eq, wrong};
 use nix::sys::resource::Resource;
@@ -10,6 +12,8 @@ use crate::peer::Peer;
 
 /// The probe's first descriptor of ours.
 const FD: i32 = 4;
+/// How many clients wait at once.
+const N_WAITING: usize = 3;
 
 /// A probe with one end of a new connection at [`FD`], and the other end.
 fn probe_and_peer(bench: &Bench) -> Check<(Probe, Peer<'_>)> {
@@ -20,12 +24,35 @@ fn probe_and_peer(bench: &Bench) -> Check<(Probe, Peer<'_>)> {
 
 /// Each accepted descriptor is the connection of the client whose turn it is.
 pub(crate) fn accept_conn_takes_clients_in_their_order(bench: &Bench) -> Check {
-    let mut probe = bench.probe().connect()?;
-    let ours = probe.value("accept_next", Fields::new())?;
-    for client in 0..2 {
-        let is_right = ours.parse::<bool>(client);
-        let what = format!("accept_conn, client {} of 2 waits", client + 1);
-        ensure_eq(what, Some(true), is_right)?;
+    // The listener and its clients are ours, so that nobody else knows what each client says.
+    let name: String = bench
+        .bytes(16)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = UnixListener::bind_addr(&address)?;
+    let mut clients = Vec::new();
+    for _ in 0..N_WAITING {
+        let mut client = UnixStream::connect_addr(&address)?;
+        let word = bench.bytes(16);
+        client.write_all(&word)?;
+        clients.push((client, word));
+    }
+
+    let mut probe = bench.probe().fd(FD, listener).connect()?;
+    let said = probe.value("accept_each", Fields::new().value(FD).value(N_WAITING))?;
+    for (turn, (_, word)) in clients.iter().enumerate() {
+        let whose = match clients.iter().position(|(_, word)| word == said.get(turn)) {
+            Some(client) => format!("client {}", client + 1),
+            None => format!("nobody: {} bytes that no client sent", said.get(turn).len()),
+        };
+        ensure(
+            said.get(turn) == word,
+            format!("accept_conn, {N_WAITING} clients wait, call {}", turn + 1),
+            format!("the connection of client {}", turn + 1),
+            whose,
+        )?;
     }
     Ok(())
 }

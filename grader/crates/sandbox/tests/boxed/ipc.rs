@@ -125,8 +125,8 @@ fn message_queues_have_the_same_names(level: Level) {
 
 fn system_v_keys_are_the_same(level: Level) {
     let sandbox = open(level);
-    // SAFETY: attaches a new segment of 4096 bytes.
     let key = std::process::id();
+    // SAFETY: attaches a new segment of 4096 bytes.
     let (id, segment) = unsafe {
         let flags = libc::IPC_CREAT | libc::IPC_EXCL | 0o600;
         let id = libc::shmget(key.cast_signed(), 4096, flags);

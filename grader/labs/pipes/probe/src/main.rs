@@ -6,12 +6,12 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, dup2_stdin, dup2_stdout};
 use probe::{Answer, Call, Fields, serve};
 
 fn main() {
@@ -19,7 +19,9 @@ fn main() {
         "hold_pipe" => hold_pipe(),
         "make_pipe" => make_pipe_and_start_a_program(),
         "write_records" => write_records(call),
+        "read_record" => read_record(call),
         "spawn_stage" => spawn_stage(call),
+        "spawn_stage_low" => spawn_stage_with_low_descriptors(call),
         "wait" => wait(call),
         "run_pipeline" => run_pipeline(call),
         unknown => Err(io::Error::other(format!("no function {unknown}"))),
@@ -67,6 +69,16 @@ fn write_records(call: &Call) -> Answer {
     Ok(Fields::new())
 }
 
+/// Argument: a descriptor. Reads one record and gives it back.
+fn read_record(call: &Call) -> Answer {
+    let mut record = Vec::new();
+    let length = pipes::read_record(call.fd(0), &mut record)?;
+    Ok(match length {
+        Some(_) => Fields::new().bytes(record),
+        None => Fields::new(),
+    })
+}
+
 /// Arguments: a program without arguments, descriptors for its input and output. Starts it as a
 /// stage and gives back its process id.
 fn spawn_stage(call: &Call) -> Answer {
@@ -75,6 +87,17 @@ fn spawn_stage(call: &Call) -> Answer {
         call.fd(1).try_clone_to_owned()?,
         call.fd(2).try_clone_to_owned()?,
     );
+    Ok(Fields::new().value(pipes::spawn_stage(&argv, stdin, stdout)?))
+}
+
+/// As [`spawn_stage`], from a process that has closed its own standard descriptors before: its
+/// pipes have got their numbers, and just the wrong way round.
+fn spawn_stage_with_low_descriptors(call: &Call) -> Answer {
+    let argv = [CString::new(call.bytes(0))?];
+    dup2_stdin(call.fd(2))?;
+    dup2_stdout(call.fd(1))?;
+    // SAFETY: nothing in this process uses the numbers 0 and 1 from here on.
+    let (stdin, stdout) = unsafe { (OwnedFd::from_raw_fd(1), OwnedFd::from_raw_fd(0)) };
     Ok(Fields::new().value(pipes::spawn_stage(&argv, stdin, stdout)?))
 }
 
