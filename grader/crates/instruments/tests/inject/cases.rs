@@ -14,9 +14,8 @@ use sandbox::Level;
 use crate::stage::{Stage, said};
 
 /// A name that is a sentence, and what it does on a level.
-pub(crate) type Case = (&'static str, fn(Level));
+type Case = (&'static str, fn(Level));
 
-/// All cases.
 pub(crate) const CASES: &[Case] = &[
     ("calls_of_all_processes_are_in_one_order", one_order),
     ("threads_belong_to_their_process", threads),
