@@ -158,6 +158,7 @@ impl Explorer {
             place,
             kind,
             has_company,
+            by_library: space.is_library(ptrace::getregs(tracee.pid)?.rip),
             then_calls: false,
         };
         tracee.accesses.push(access.clone());
