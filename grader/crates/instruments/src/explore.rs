@@ -27,8 +27,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod alarm;
+#[cfg(target_arch = "x86_64")]
+mod calls;
 #[cfg(not(target_arch = "x86_64"))]
 mod elsewhere;
+#[cfg(target_arch = "x86_64")]
+mod holding;
 #[cfg(target_arch = "x86_64")]
 mod instruction;
 mod plan;
@@ -38,6 +42,8 @@ mod run;
 mod seize;
 #[cfg(target_arch = "x86_64")]
 mod space;
+#[cfg(target_arch = "x86_64")]
+mod stops;
 #[cfg(target_arch = "x86_64")]
 mod store_buffer;
 mod story;

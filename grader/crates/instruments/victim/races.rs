@@ -40,6 +40,16 @@ pub(crate) fn run(way: &str, memory: &str) -> bool {
         "apart" => (0..ROUNDS).for_each(|_| shared.increment()),
         "of-one" => (0..5000).for_each(|_| shared.increment()),
         "counter" => shared.twice(|_| shared.increment()),
+        "threads" => {
+            let address = page as usize;
+            let work = move || (0..ROUNDS).for_each(|_| Shared(address as *mut Page).increment());
+            let threads = [0, 1].map(|_| std::thread::spawn(work));
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            exit(i32::from(shared.atomic().load(Relaxed) != 2 * ROUNDS));
+        }
+        "update" => shared.twice(|_| shared.update()),
         "atomic" => shared.twice(|_| {
             shared.atomic().fetch_add(1, Relaxed);
         }),
@@ -91,6 +101,17 @@ impl Shared {
     fn increment(self) {
         // SAFETY: the page is mapped; that others change it meanwhile is what is to be shown.
         unsafe { (*self.0).counter += 1 };
+    }
+
+    /// In one instruction, as an optimising compiler writes it: still a load and a store.
+    fn update(self) {
+        // SAFETY: as above; the instruction changes only the counter and the flags.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            std::arch::asm!("add qword ptr [{}], 1", in(reg) &raw mut (*self.0).counter);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        self.increment();
     }
 
     fn atomic(self) -> &'static AtomicU64 {

@@ -278,7 +278,7 @@ const TESTS: &[Test] = &[
             "one_item_wakes_one_consumer",
             "close_wakes_everybody_and_loses_nothing",
         ],
-        limits: Limits::DEFAULT.seconds(40),
+        limits: Limits::DEFAULT.seconds(120),
         why: "between any two accesses to shared memory another process may run for as long as it likes",
         read: "README part 4, sem_overview(7), `BoundedBuf::push` in src/lib.rs",
         hint: [
@@ -296,7 +296,7 @@ const TESTS: &[Test] = &[
             "one_item_wakes_one_consumer",
             "close_wakes_everybody_and_loses_nothing",
         ],
-        limits: Limits::DEFAULT.seconds(40),
+        limits: Limits::DEFAULT.seconds(120),
         why: "a slot belongs to whoever holds the lock; once `head` has moved, a producer may fill it again",
         read: "README part 4, sem_overview(7), `BoundedBuf::pop` in src/lib.rs",
         hint: [
@@ -314,7 +314,7 @@ const TESTS: &[Test] = &[
             "one_item_wakes_one_consumer",
             "close_wakes_everybody_and_loses_nothing",
         ],
-        limits: Limits::DEFAULT.seconds(40),
+        limits: Limits::DEFAULT.seconds(120),
         why: "what was true before the lock was taken need not be true any more",
         read: "README part 4, `BoundedBuf::push`, `pop` and `close` in src/lib.rs",
         hint: [
@@ -332,7 +332,7 @@ const TESTS: &[Test] = &[
             "an_object_is_opened_only_when_it_is_complete",
             "one_item_wakes_one_consumer",
         ],
-        limits: Limits::DEFAULT.seconds(40),
+        limits: Limits::DEFAULT.seconds(120),
         why: "a flag that says that something is complete is set last",
         read: "README parts 1 and 4, `BoundedBuf::create` in src/lib.rs",
         hint: [

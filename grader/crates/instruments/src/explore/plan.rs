@@ -116,7 +116,8 @@ pub fn systematic(undisturbed: &[Story]) -> Vec<Plan> {
             if !theirs.conflicts(access) {
                 continue;
             }
-            if !is_spin(own, number as usize - 1) {
+            let index = number as usize - 1;
+            if !is_spin(own, index) && !is_inside_library(own, index) {
                 plans.push(Point::Before(number));
             }
             // What was stored is seen by the others before the program does more by a call.
@@ -129,6 +130,18 @@ pub fn systematic(undisturbed: &[Story]) -> Vec<Plan> {
     first_ones(undisturbed)
         .flat_map(|(who, story)| interesting(who, story))
         .collect()
+}
+
+/// Whether a library is in the middle of its work on one place. Its semaphores and locks are right
+/// whenever they are interrupted, so only the moment before they begin can matter.
+fn is_inside_library(own: &[super::Access], index: usize) -> bool {
+    let before = index.checked_sub(1).map(|before| &own[before]);
+    before.is_some_and(|before| {
+        before.by_library
+            && own[index].by_library
+            && before.place == own[index].place
+            && !before.then_calls
+    })
 }
 
 fn first_ones(stories: &[Story]) -> impl Iterator<Item = (usize, &Story)> {
@@ -228,6 +241,7 @@ mod tests {
             place: Place { object, offset },
             kind,
             has_company: true,
+            by_library: false,
             then_calls: false,
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Space {
     /// The address of a `syscall` instruction in its program, once one was seen.
     pub(super) gate: Option<u64>,
     regions: Vec<Region>,
+    /// Where the code of the system's libraries is.
+    libraries: Vec<Range<u64>>,
 }
 
 impl Space {
@@ -38,7 +40,13 @@ impl Space {
         Self {
             gate: self.gate,
             regions: self.regions.iter().map(region).collect(),
+            libraries: self.libraries.clone(),
         }
+    }
+
+    /// Whether this is an address of code that came with the system.
+    pub(super) fn is_library(&self, address: u64) -> bool {
+        self.libraries.iter().any(|code| code.contains(&address))
     }
 
     /// Whether this address is in shared memory.
@@ -73,6 +81,15 @@ impl Space {
         let Some(maps) = process.maps() else {
             return;
         };
+        let of_system = |name: &str| {
+            ["/usr/", "/lib", "/etc/"]
+                .iter()
+                .any(|folder| name.starts_with(folder))
+        };
+        let code = maps
+            .iter()
+            .filter(|map| map.permissions.contains('x') && of_system(&map.name));
+        self.libraries = code.map(|map| map.range.clone()).collect();
         let mut known = std::mem::take(&mut self.regions);
         for map in maps.into_iter().filter(|map| map.is_shared()) {
             if let Some(index) = known.iter().position(|old| old.range == map.range) {
@@ -87,11 +104,7 @@ impl Space {
                 (false, false) => continue,
             };
             // What is installed with the system does not change.
-            let is_of_system = ["/usr/", "/lib", "/etc/"];
-            if is_of_system
-                .iter()
-                .any(|folder| map.name.starts_with(folder))
-            {
+            if of_system(&map.name) {
                 continue;
             }
             let name = map.name.strip_suffix(" (deleted)").unwrap_or(&map.name);

@@ -42,6 +42,8 @@ pub struct Access {
     pub kind: Kind,
     /// Whether there was another program that could have run instead.
     pub has_company: bool,
+    /// Whether the code of a library of the system made it.
+    pub by_library: bool,
     /// Whether the program called the kernel before its next access.
     pub then_calls: bool,
 }

@@ -23,6 +23,7 @@ fn explorations_again_and_again() {
     say("one access", costs);
     let wrong = [
         "race-counter",
+        "race-update",
         "race-semaphore-of-two",
         "race-one-outside",
         "race-flag-first",

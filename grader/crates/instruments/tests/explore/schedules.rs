@@ -14,6 +14,23 @@ fn an_update_without_a_lock_is_lost() {
 }
 
 #[test]
+fn an_update_in_one_instruction_is_lost_all_the_same() {
+    let failure = found(race("race-update").systematically());
+    let text = failure.story.explain();
+    let phrases = [
+        "is held before its increment or other update of +0x0",
+        "makes 3 accesses and has ended",
+        "what the others have stored there is lost",
+    ];
+    assert!(phrases.iter().all(|phrase| text.contains(phrase)), "{text}");
+}
+
+#[test]
+fn threads_of_one_program_are_interrupted_like_programs() {
+    found(race("race-threads").systematically());
+}
+
+#[test]
 fn a_semaphore_that_lets_two_in() {
     found(race("race-semaphore-of-two").systematically());
 }
