@@ -192,7 +192,7 @@ impl Run {
             });
         };
         let seat = Seat::prepare(kit, &files)?;
-        match build(kit, &seat, options.level, helper) {
+        match build(kit, &seat, options, helper) {
             Built::Programs => {}
             Built::Refused(words) | Built::Fault(words) => return Err(ReplayError::Build(words)),
         }

@@ -38,6 +38,7 @@ fn kit(test: &str) -> Kit {
         given: SourceTree::new(),
         stub: SourceTree::new(),
         probe: Vec::new(),
+        orders: None,
         deps: PathBuf::new(),
         externs: BTreeMap::new(),
         verdict_program: Path::new(env!("CARGO_MANIFEST_DIR")).join("src/run/verdict.sh"),
