@@ -360,6 +360,11 @@ fn problems(result: &SubjectResult) -> Vec<String> {
         if caught.is_empty() && !result.tests.is_empty() {
             problems.push("no test catches it".into());
         }
+        // A test may fail for a reason that teaches nothing about the mistake.
+        let says = |phrase: &String| caught.iter().any(|(_, (_, said))| said.contains(phrase));
+        if let Some(phrase) = wrong.phrase.as_ref().filter(|phrase| !says(phrase)) {
+            problems.push(format!("no message of a failed test says `{phrase}`"));
+        }
     }
     problems
 }
