@@ -62,7 +62,7 @@ pub struct HintArgs {
 /// Check again whenever a file of the lab is saved.
 ///
 /// Keys: h a hint for the test that is shown, n the next failing test, r run again, q quit.
-/// Without LAB: the lab of the current folder, or the first one that is not finished.
+/// Without LAB: the lab of the current folder, or the first one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
