@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn replay(args: &ExplainArgs, run: &Run, told: &Told<'_>) -> Result<ExitCode> {
     let options = TestOptions {
+        build: BuildMode::Rustc,
         level: isolation::at_least(args.isolation)?,
         only: Vec::new(),
         seed: None,

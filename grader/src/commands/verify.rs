@@ -91,6 +91,7 @@ fn matrix(results: &[&SubjectResult]) {
             Subject::Correct(_) => 1,
             Subject::Stub => 2,
             Subject::Wrong(_) => 3,
+            Subject::Mutant(_) => 4,
         };
         subjects
             .entry((place, result.subject.name()))
