@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use model::{Ended, Evidence, Outcome, Program, ProgramEnd, Verdict, printable};
-use pipeline::{Run, Slots, TestOptions, Told};
+use pipeline::{BuildMode, Run, Slots, TestOptions, Told};
 
 use crate::cli::ExplainArgs;
 use crate::commands::grade::TESTS_AT_A_TIME;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 
 fn replay(args: &ExplainArgs, run: &Run, told: &Told<'_>) -> Result<ExitCode> {
     let options = TestOptions {
-        build: BuildMode::Rustc,
+        build: BuildMode::default(),
         level: isolation::at_least(args.isolation)?,
         only: Vec::new(),
         seed: None,
