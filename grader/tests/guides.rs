@@ -17,11 +17,11 @@ fn root() -> &'static Path {
         .expect("grader/ is in the repository")
 }
 
-/// Replays the sessions of a page of the book in `folder`.
-fn replay(page: &str, folder: &Path) {
+/// Replays the sessions of a page of the book in `folder`; what it compiles goes into `target`.
+fn replay(page: &str, folder: &Path, target: &Path) {
     let bin = tempfile::tempdir().expect("a folder");
     let cargo = bin.path().join("cargo");
-    std::fs::write(&cargo, cargo_script()).expect("a script");
+    std::fs::write(&cargo, cargo_script(target)).expect("a script");
     std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755))
         .expect("a script that may run");
     let place = Place {
@@ -33,14 +33,15 @@ fn replay(page: &str, folder: &Path) {
     assert!(counts.replayed > 0, "a guide without a session");
 }
 
-/// A cargo whose `lab` is the grader under test, and whose target folder is this repository's, so
-/// that nothing is compiled twice.
-fn cargo_script() -> String {
+/// This repository's own, so that nothing is compiled twice.
+fn target() -> &'static Path {
+    let grader = Path::new(env!("CARGO_BIN_EXE_grader"));
+    grader.ancestors().nth(2).expect("target/debug/grader")
+}
+
+/// A cargo whose `lab` is the grader under test.
+fn cargo_script(target: &Path) -> String {
     let grader = env!("CARGO_BIN_EXE_grader");
-    let target = Path::new(grader)
-        .ancestors()
-        .nth(2)
-        .expect("target/debug/grader");
     format!(
         "#!/bin/sh\nexport CARGO_TARGET_DIR='{}'\nunset CARGO_MANIFEST_DIR\nif [ \"$1\" = lab ]; \
          then shift; exec '{grader}' \"$@\"; fi\nexec '{}' \"$@\"\n",
@@ -56,12 +57,13 @@ fn the_ta_guide_grades_a_class() {
     let handed_in = folder.path().join("handed-in");
     std::fs::create_dir(&handed_in).unwrap();
     copy(&class, &["ignores-short-reads".into()], &handed_in);
-    replay("ta.md", folder.path());
+    replay("ta.md", folder.path(), target());
 }
 
 #[test]
 fn the_page_of_the_data_paths_is_true() {
-    replay("data-paths.md", tempfile::tempdir().unwrap().path());
+    let folder = tempfile::tempdir().unwrap();
+    replay("data-paths.md", folder.path(), target());
 }
 
 #[test]
@@ -100,7 +102,9 @@ fn a_lab_is_made_in_a_copy_of_the_repository_by_following_the_page() {
         formatted.status.success(),
         "the page is not as rustfmt has it: {differences}"
     );
-    replay("new-lab.md", &copied);
+    // Cargo tells packages apart by their place in the workspace: with one target folder, this
+    // repository would run what the copy has built.
+    replay("new-lab.md", &copied, &root().join("target/new-lab-build"));
     std::fs::remove_dir_all(&copied).unwrap();
 }
 

@@ -55,6 +55,12 @@ fn tree_with_mistakes(labs: &[Lab]) -> PathBuf {
     tree
 }
 
+/// Not shared with other trees: cargo tells packages apart by their place in the tree, so one would
+/// run what the other has built.
+fn target() -> PathBuf {
+    root().join("target/student-mistakes-build")
+}
+
 fn folder(lab: &Lab) -> PathBuf {
     root().join("grader/labs").join(&lab.name).join("public")
 }
@@ -69,7 +75,7 @@ fn build(tree: &Path, labs: &[Lab]) -> Vec<(String, PathBuf)> {
     }
     let output = command
         .current_dir(tree)
-        .env("CARGO_TARGET_DIR", root().join("target/student-tree"))
+        .env("CARGO_TARGET_DIR", target())
         .env_remove("CARGO_MANIFEST_DIR")
         .stderr(Stdio::piped())
         .output()
@@ -124,7 +130,7 @@ fn message(program: &Path, test: &str) -> Option<String> {
 
 /// The text without what differs from run to run and from machine to machine.
 fn normal(text: &str) -> String {
-    let target = root().join("target/student-tree").display().to_string();
+    let target = target().display().to_string();
     let text = text.replace(&target, "TARGET");
     let lines = text.lines().filter(|line| {
         let is_note = line.starts_with("note: run with `RUST_BACKTRACE");

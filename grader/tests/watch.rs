@@ -33,6 +33,9 @@ fn has_tmux() -> bool {
 struct Desk {
     folder: tempfile::TempDir,
     tree: PathBuf,
+    /// What is compiled in it, from one run to the next. Trees do not share it: cargo tells
+    /// packages apart by their place in the tree, so one would run what the other has built.
+    target: PathBuf,
 }
 
 impl Desk {
@@ -49,6 +52,7 @@ impl Desk {
         let desk = Self {
             folder: tempfile::tempdir().expect("a folder for tmux's socket"),
             tree,
+            target: root().join("target").join(format!("{name}-build")),
         };
         let tree = desk.tree.display().to_string();
         desk.tmux(&[
@@ -72,7 +76,7 @@ impl Desk {
             .args(["-f", "/dev/null"])
             .args(args)
             // The shell in it starts programs as this test would.
-            .env("CARGO_TARGET_DIR", root().join("target/student-tree"))
+            .env("CARGO_TARGET_DIR", &self.target)
             .env_remove("CARGO_MANIFEST_DIR")
             .env_remove("NO_COLOR")
             .env("LC_ALL", "C.UTF-8")

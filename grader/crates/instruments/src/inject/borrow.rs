@@ -42,7 +42,7 @@ fn open_again(process: Process, fd: &Fd) -> io::Result<OwnedFd> {
 
 /// Does something with the effective user and group as the real ones, in this thread alone: the
 /// library's calls would change all threads. The saved id leads back.
-fn as_real_user<T>(action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn as_real_user<T>(action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let (real, effective) = (Uid::current(), Uid::effective());
     let (real_group, effective_group) = (nix::unistd::getgid(), nix::unistd::getegid());
     if real == effective {
