@@ -193,46 +193,56 @@ impl Secrets {
         lab: &Lab,
         public: &BTreeSet<String>,
     ) -> Result<(), LabError> {
-        for (syntax, part) in marked_parts(repo, lab)? {
-            let Part::Region { lines, .. } = part else {
-                continue;
-            };
-            let lines = lines.into_iter().zip(1..);
-            let found: Vec<_> = match syntax {
-                Syntax::Rust => passages(lines).collect(),
-                Syntax::Markdown => answers(lines).collect(),
-            };
-            for (_, passage) in found {
-                self.add(passage, public, || Leak::Solution(lab.name.clone()));
+        for (syntax, parts) in marked_files(repo, lab)? {
+            for part in parts {
+                let Part::Region { lines, .. } = part else {
+                    continue;
+                };
+                let lines = lines.into_iter().zip(1..);
+                let found: Vec<_> = match syntax {
+                    Syntax::Rust => passages(lines).collect(),
+                    Syntax::Markdown => answers(lines).collect(),
+                };
+                for (_, passage) in found {
+                    self.add(passage, public, || Leak::Solution(lab.name.clone()));
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The parts of a lab's code and handout.
-fn marked_parts<'a>(repo: &'a Tree, lab: &'a Lab) -> Result<Vec<(Syntax, Part<'a>)>, LabError> {
-    let mut parts = Vec::new();
+/// The parts of a lab's code and handout, file by file.
+fn marked_files<'a>(
+    repo: &'a Tree,
+    lab: &'a Lab,
+) -> Result<Vec<(Syntax, Vec<Part<'a>>)>, LabError> {
+    let mut files = Vec::new();
     for (path, _) in tree::under(repo, &lab.dir) {
         let name = &path[lab.dir.len() + 1..];
         if let Some(syntax) = Syntax::of(path)
             && (name.starts_with("src/") || name == "README.md")
         {
-            let found = markers::parse(path, syntax, tree::text(repo, path)?)?;
-            parts.extend(found.into_iter().map(|part| (syntax, part)));
+            let parts = markers::parse(path, syntax, tree::text(repo, path)?)?;
+            files.push((syntax, parts));
         }
     }
-    Ok(parts)
+    Ok(files)
 }
 
 /// Passages of the code and handouts that students are given. A solution may repeat them.
 fn given_passages(repo: &Tree, labs: &[Lab]) -> Result<BTreeSet<String>, LabError> {
     let mut given = BTreeSet::new();
     for lab in labs {
-        for (_, part) in marked_parts(repo, lab)? {
-            if let Part::Given(lines) = part {
-                given.extend(all_passages(&lines.join("\n")));
-            }
+        for (_, parts) in marked_files(repo, lab)? {
+            // Without what lies between them: so they stand in the stub.
+            let lines = parts.into_iter().filter_map(|part| match part {
+                Part::Given(lines) => Some(lines),
+                Part::Region { .. } => None,
+            });
+            given.extend(all_passages(
+                &lines.flatten().collect::<Vec<_>>().join("\n"),
+            ));
         }
     }
     Ok(given)
