@@ -39,13 +39,15 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     })
 }
 
-/// Builds `datapath` with the solutions or with the labs, and finds it.
+/// Builds `datapath` with the solutions or with the labs, and finds it. Each has a target folder of
+/// its own, or of two comparisons at a time one would run what the other has built.
 fn build(root: &Path, student: bool) -> Result<PathBuf> {
     let labs = if student { "student" } else { "reference" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(cargo)
         .args(["build", "--release", "--locked", "-p", "datapath"])
         .args(["--no-default-features", "--features", labs])
+        .args(["--target-dir", &format!("target/compare-{labs}")])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root)
         .stdin(Stdio::null())

@@ -20,10 +20,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let mut gradebook = run.gradebook(&rules(&run, &args.rules)?);
     let Some(format) = args.format else {
         run.write_reports(&gradebook)?;
-        let (n, folder) = (gradebook.submissions.len(), folder.display());
-        show::line(format_args!(
-            "wrote the reports of {n} submissions; read {folder}/report.html"
-        ));
+        let folder = folder.display();
+        show::line(format_args!("reports made; read {folder}/report.html"));
         return Ok(ExitCode::SUCCESS);
     };
     if !args.submissions.is_empty() {

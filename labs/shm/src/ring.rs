@@ -7,7 +7,8 @@ use crate::sync::{AtomicUsize, UnsafeCell};
 ///
 /// `head` counts pops and `tail` counts pushes; both go round at `usize::MAX`, and item number `n`
 /// lies in slot `n % N`. All `N` slots can be full at once. Each index has one writer, and the
-/// memory orders on the indices are all that protects the slots.
+/// memory orders on the indices are all that protects the slots; who prefers fences takes them
+/// from [`sync`](crate::sync).
 #[derive(Debug)]
 #[repr(C)]
 pub struct Ring<const N: usize> {

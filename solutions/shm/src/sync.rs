@@ -2,10 +2,11 @@
 //!
 //! They are those of the standard library here. A model checker for memory orders (loom) has
 //! types of the same names with the same methods; because the ring only says `sync::…`, the
-//! checker can put its own in their place and try every order the memory model allows. This
-//! module must not know the ring.
+//! checker can put its own in their place and try every order the memory model allows. What the
+//! ring takes from elsewhere, such as a `fence`, the checker does not see. This module must not
+//! know the ring.
 
-pub use std::sync::atomic::{AtomicUsize, Ordering};
+pub use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// A cell that two threads reach through shared references; the code around it must see to it
 /// that they never do so at the same time.

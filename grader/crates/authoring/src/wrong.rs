@@ -14,6 +14,9 @@
 //! …
 //! ```
 //!
+//! `BY-CHANCE:` names tests that may notice it or not, because it is a race and they do not hold
+//! anybody back: those in `CAUGHT-BY` always do.
+//!
 //! Context lines must match exactly; line numbers may be off, so that an edit above a hunk does
 //! not break every patch. This module does not know whether the result compiles or is caught.
 
@@ -32,8 +35,10 @@ pub struct WrongSolution {
     pub name: String,
     /// The mistake, in one line.
     pub why: String,
-    /// The ids of the hidden tests that must fail, all of them and no other; never empty.
+    /// The ids of the hidden tests that must fail; never empty.
     pub caught_by: Vec<String>,
+    /// The ids of those that may fail. Every other test must pass.
+    pub by_chance: Vec<String>,
     /// Words that the feedback of those tests must contain, if the patch asks for any.
     pub phrase: Option<String>,
     /// The unified diff against the solution's files.
@@ -47,7 +52,9 @@ pub enum WrongError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A header line has no known key.
-    #[error("{patch}: `{line}` is neither WHY, CAUGHT-BY nor PHRASE, nor the start of the diff")]
+    #[error(
+        "{patch}: `{line}` is neither WHY, CAUGHT-BY, BY-CHANCE nor PHRASE, nor the start of the diff"
+    )]
     Header {
         /// The patch.
         patch: String,
@@ -122,13 +129,19 @@ pub fn read_dir(dir: &Path) -> Result<Vec<WrongSolution>, WrongError> {
         .collect()
 }
 
+fn ids(line: Option<String>) -> Vec<String> {
+    let line = line.unwrap_or_default();
+    let ids = line.split(',').map(str::trim);
+    ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
 impl WrongSolution {
     /// Parses a patch file's text; `name` is the file's name without `.patch`.
     ///
     /// # Errors
     /// An unknown, repeated or missing header line, or no diff.
     pub fn parse(name: &str, text: &str) -> Result<Self, WrongError> {
-        let (mut why, mut caught_by, mut phrase) = (None, None, None);
+        let (mut why, mut caught_by, mut by_chance, mut phrase) = (None, None, None, None);
         let mut rest = text;
         while let Some(line) = rest.lines().next() {
             if ["--- ", "diff "]
@@ -145,6 +158,7 @@ impl WrongSolution {
             let slot = match key {
                 "WHY" => &mut why,
                 "CAUGHT-BY" => &mut caught_by,
+                "BY-CHANCE" => &mut by_chance,
                 "PHRASE" => &mut phrase,
                 _ => {
                     let (patch, line) = (name.to_owned(), line.to_owned());
@@ -160,18 +174,13 @@ impl WrongSolution {
             patch: name.to_owned(),
             key,
         };
-        let caught_by: Vec<_> = caught_by
-            .iter()
-            .flat_map(|ids| ids.split(','))
-            .map(|id| id.trim().to_owned())
-            .filter(|id| !id.is_empty())
-            .collect();
         let wrong = Self {
             name: name.to_owned(),
             why: why
                 .filter(|why| !why.is_empty())
                 .ok_or_else(|| lacks("WHY"))?,
-            caught_by,
+            caught_by: ids(caught_by),
+            by_chance: ids(by_chance),
             phrase,
             patch: rest.to_owned(),
         };

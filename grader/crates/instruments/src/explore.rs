@@ -55,7 +55,7 @@ pub use elsewhere::Explorer;
 pub use plan::{Plan, Point, delayed, systematic};
 #[cfg(target_arch = "x86_64")]
 pub use run::Explorer;
-pub use story::{Access, Ending, Kind, Place, Story};
+pub use story::{Access, Ending, Kind, Object, Place, Story};
 
 /// Begins a command line that stops itself before it executes the rest: programs have to wait
 /// until the explorer has them all. They show as stopped in `/proc` when they are there.

@@ -189,8 +189,9 @@ fn subjects(course: &Course, kit: &Kit) -> Result<Vec<Subject>, VerifyError> {
     let correct = authoring::correct::read_dir(&folder.join("correct"), &kit.lab)?;
     subjects.extend(correct.into_iter().map(Subject::Correct));
     for wrong in authoring::wrong::read_dir(&folder.join("wrong"))? {
-        let known = |test: &&String| !kit.rubric.rows.iter().any(|row| row.id == **test);
-        if let Some(test) = wrong.caught_by.iter().find(known) {
+        let unknown = |test: &&String| !kit.rubric.rows.iter().any(|row| row.id == **test);
+        let mut named = wrong.caught_by.iter().chain(&wrong.by_chance);
+        if let Some(test) = named.find(unknown) {
             let (lab, name, test) = (kit.lab.name.clone(), wrong.name.clone(), test.clone());
             return Err(VerifyError::UnknownTest { lab, name, test });
         }
@@ -318,6 +319,7 @@ fn problems(result: &SubjectResult) -> Vec<String> {
             Subject::Reference if !outcome.is_pass() => Some("fails on the reference"),
             Subject::Correct(_) if !outcome.is_pass() => Some("fails on a correct solution"),
             Subject::Stub if outcome.is_pass() => Some("passes on an untouched stub"),
+            Subject::Wrong(wrong) if wrong.by_chance.contains(id) => None,
             Subject::Wrong(wrong) if !not_run(outcome) => {
                 match (wrong.caught_by.contains(id), outcome.is_pass()) {
                     (true, true) => Some("does not catch it"),

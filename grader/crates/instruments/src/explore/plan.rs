@@ -222,7 +222,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explore::{Access, Ending};
+    use crate::explore::{Access, Ending, Object};
 
     fn story(first: usize, accesses: Vec<Vec<Access>>) -> Story {
         Story {
@@ -236,7 +236,11 @@ mod tests {
     }
 
     fn access(offset: u64, kind: Kind) -> Access {
-        let object = "memory".into();
+        let object = Object {
+            id: (String::new(), 1, false),
+            name: "memory".to_owned(),
+        };
+        let object = std::rc::Rc::new(object);
         Access {
             place: Place { object, offset },
             kind,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::story::Place;
+use super::story::{Object, Place};
 use super::tracee::Tracee;
 use crate::Process;
 
@@ -12,7 +12,7 @@ pub(super) struct Region {
     range: Range<u64>,
     /// What the program asked for: PROT_READ and PROT_WRITE.
     protection: u64,
-    object: Rc<str>,
+    object: Rc<Object>,
     /// Where in the object it begins.
     offset: u64,
     is_open: bool,
@@ -109,7 +109,10 @@ impl Space {
             }
             let name = map.name.strip_suffix(" (deleted)").unwrap_or(&map.name);
             self.regions.push(Region {
-                object: format!("{name}#{}", map.inode).into(),
+                object: Rc::new(Object {
+                    id: (map.device, map.inode, name.starts_with("/SYSV")),
+                    name: name.to_owned(),
+                }),
                 range: map.range,
                 protection: u64::from(protection.cast_unsigned()),
                 offset: map.offset,

@@ -1,5 +1,8 @@
 //! What happened in one run, for the caller's judgement and for the reader of a finding.
 
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
 use super::Plan;
 
 /// One run under one plan.
@@ -51,10 +54,34 @@ pub struct Access {
 /// Eight bytes of shared memory, the same for every program that maps them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// The object that is mapped: its path and number.
-    pub object: std::rc::Rc<str>,
+    /// The object that is mapped.
+    pub object: Rc<Object>,
     /// Where in it, in bytes.
     pub offset: u64,
+}
+
+/// What is mapped. It stays the same object when it gets or loses its name.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// What makes it itself: the device, the inode, and whether that is a System V identifier,
+    /// which may be the inode of something else, too.
+    pub id: (String, u64, bool),
+    /// The path that it was mapped by.
+    pub name: String,
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Object {}
+
+impl Hash for Object {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
 }
 
 /// What an instruction does to shared memory, as far as its bytes tell.
@@ -100,8 +127,7 @@ impl Kind {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (name, _) = self.object.rsplit_once('#').unwrap_or((&self.object, ""));
-        match name {
+        match self.object.name.as_str() {
             // Shared anonymous memory appears under this made-up name.
             "" | "/dev/zero" => write!(f, "+{:#x}", self.offset),
             name => write!(f, "{name} +{:#x}", self.offset),

@@ -12,6 +12,8 @@ pub struct Mapping {
     pub permissions: String,
     /// Where in its object it begins, in bytes.
     pub offset: u64,
+    /// The device that its object is on, as `/proc` writes it: `00:1a`.
+    pub device: String,
     /// The inode of its object, 0 if it has none.
     pub inode: u64,
     /// The path of its object, `[stack]`, `[heap]`, or nothing for anonymous memory.
@@ -53,13 +55,14 @@ fn parse(line: &str) -> Option<Mapping> {
     let (start, end) = fields.next()?.split_once('-')?;
     let permissions = fields.next()?.to_owned();
     let offset = hex(fields.next()?)?;
-    let _device = fields.next()?;
+    let device = fields.next()?.to_owned();
     let inode = fields.next()?.parse().ok()?;
     let name = fields.next().unwrap_or("").trim().to_owned();
     Some(Mapping {
         range: hex(start)?..hex(end)?,
         permissions,
         offset,
+        device,
         inode,
         name,
     })

@@ -33,6 +33,9 @@ impl Tree {
         let mut seen: HashSet<Process> = HashSet::new();
         let mut left: Vec<Process> = roots.into_iter().collect();
         while let Some(parent) = left.pop() {
+            if !seen.insert(parent) {
+                continue; // one of the roots may be below another
+            }
             for thread in parent.threads() {
                 let Ok(children) = fs::read_to_string(thread.file("children")) else {
                     if thread.state().is_none() {
@@ -45,9 +48,7 @@ impl Tree {
                     .filter_map(|pid| pid.parse().ok());
                 for child in numbers.map(Process::new) {
                     links.push((child, parent));
-                    if seen.insert(child) {
-                        left.push(child);
-                    }
+                    left.push(child);
                 }
             }
         }

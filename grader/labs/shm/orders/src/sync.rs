@@ -2,4 +2,4 @@
 //! `sync.rs` when a submission is built to be tried in every order of memory.
 
 pub use loom::cell::UnsafeCell;
-pub use loom::sync::atomic::{AtomicUsize, Ordering};
+pub use loom::sync::atomic::{AtomicUsize, Ordering, fence};

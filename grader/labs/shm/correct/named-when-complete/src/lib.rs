@@ -15,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU64, fence};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -24,6 +24,7 @@ pub use layout::Geometry;
 pub use meter::{Stats, Via};
 pub use ring::Ring;
 pub use semaphore::{NamedSem, Sem};
+use sync::fence;
 
 #[derive(Debug)]
 pub struct Shm {
