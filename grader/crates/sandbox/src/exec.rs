@@ -17,7 +17,9 @@ use nix::unistd::{ForkResult, Pid, chdir, execve, fork, pipe2, setsid};
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::Identity;
+use crate::init::Realm;
 use crate::rlimits::Limit;
+use crate::stillness::{Stillness, is_stopped};
 use crate::watch::Watched;
 use crate::wire::Spawn;
 
@@ -99,7 +101,12 @@ impl Program {
 }
 
 /// Starts a program and returns once it executes. The caller must have one thread.
-pub(crate) fn start(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> Result<Pid, Failure> {
+pub(crate) fn start(
+    spawn: Spawn,
+    fds: Vec<OwnedFd>,
+    identity: Identity,
+    realm: Realm,
+) -> Result<Pid, Failure> {
     let program = Program::new(spawn, fds, identity).at(Stage::Request)?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)
         .map(|(reader, writer)| (File::from(reader), writer))
@@ -114,7 +121,7 @@ pub(crate) fn start(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> Resu
         }
         ForkResult::Parent { child } => {
             drop(writer);
-            let said = hear_out(reader, child);
+            let said = hear_out(reader, child, realm);
             match serde_json::from_slice::<Failure>(&said) {
                 Ok(failure) => {
                     // It has nothing left to do, but somebody may have stopped it.
@@ -128,19 +135,19 @@ pub(crate) fn start(spawn: Spawn, fds: Vec<OwnedFd>, identity: Identity) -> Resu
     }
 }
 
-/// Reads the child's complaint; a successful exec closes the pipe without a word.
-///
-/// Until then the child is a process like the others in the box, and a hostile one may stop it.
-/// The spawn server must not wait for ever.
-fn hear_out(mut reader: File, child: Pid) -> Vec<u8> {
+/// Reads the child's complaint; a successful exec closes the pipe without a word. Somebody in the
+/// box may stop the child before that, and the spawn server must not wait for ever.
+fn hear_out(mut reader: File, child: Pid, realm: Realm) -> Vec<u8> {
     let mut said = vec![0; 512];
+    let mut stillness = None;
     loop {
         let mut ready = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ready, STOPPED_CHECK) {
-            Ok(0) => {
+            Ok(0) if is_stopped(child) => {
+                stillness.get_or_insert_with(|| Stillness::impose(realm, child));
                 let _ = kill(child, Signal::SIGCONT);
             }
-            Err(_) => {} // EINTR
+            Ok(0) | Err(_) => {} // EINTR
             Ok(_) => {
                 // A complaint is shorter than PIPE_BUF, so it comes in one piece.
                 let length = reader.read(&mut said).unwrap_or(0);
@@ -152,7 +159,7 @@ fn hear_out(mut reader: File, child: Pid) -> Vec<u8> {
 }
 
 /// Between fork and exec, a child is busy for a millisecond.
-const STOPPED_CHECK: u8 = 100;
+const STOPPED_CHECK: u8 = 20;
 
 /// In the forked process: becomes the program, or says why not on `complaints`.
 fn run(program: Program, complaints: OwnedFd) {

@@ -94,7 +94,7 @@ impl Init {
 
     fn spawn(&mut self, spawn: Spawn, fds: Vec<OwnedFd>) {
         let id = spawn.id;
-        let started = exec::start(spawn, fds, self.identity).and_then(|pid| {
+        let started = exec::start(spawn, fds, self.identity, self.realm).and_then(|pid| {
             // It cannot be reaped, nor its pid reused, before `reap` is called again.
             open_pidfd(pid).map(|pidfd| (pid, pidfd)).map_err(|errno| {
                 let _ = kill(pid, Signal::SIGKILL);

@@ -98,6 +98,7 @@ mod seccomp;
 mod spare;
 mod spec;
 mod step;
+mod stillness;
 mod traces;
 mod watch;
 mod wire;

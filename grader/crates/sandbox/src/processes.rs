@@ -71,10 +71,20 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn parse(pid: i32) -> Option<Running> {
+/// Whether this process stands still because of a signal.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields.trim_start().starts_with('T'))
+}
+
+/// What `/proc` says of a process, from its state on.
+fn stat(pid: i32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may itself hold parentheses and spaces.
-    let (_, fields) = stat.rsplit_once(')')?;
+    stat.rsplit_once(')').map(|(_, fields)| fields.to_owned())
+}
+
+fn parse(pid: i32) -> Option<Running> {
+    let fields = stat(pid)?;
     let mut fields = fields.split_whitespace();
     match fields.next()? {
         "Z" | "X" => None,

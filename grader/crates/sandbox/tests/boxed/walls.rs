@@ -332,9 +332,8 @@ fn memory_of_the_whole_tree_is_bounded_on_level_a(level: Level) {
 
 fn a_hostile_program_cannot_hold_up_the_start_of_others(level: Level) {
     let sandbox = open(level);
-    // It stops whatever it can, all the time, and sometimes that is a child before its exec. Each
-    // time that costs a tenth of a second, which a hostile program with a core to itself computes
-    // through: it could reach the usual limit on CPU time before the last of them has started.
+    // It stops whatever it can, all the time, and sometimes that is a child before its exec. With a
+    // core to itself it could reach the usual limit on CPU time before the last of them has started.
     let mut hostile = student("stop-everybody", &[]);
     hostile.rlimits = vec![(Resource::RLIMIT_CPU, 3600)];
     let hostile = sandbox.spawn(hostile).unwrap();
