@@ -171,7 +171,10 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
 
     let longer = [longest.as_slice(), b"x\n"].concat();
     let got = push_all(&mut probe, &[longer, [next.as_slice(), b"\n"].concat()])?;
-    let expected = (vec![invalid(), Pushed::Lines(vec![Line(next.clone())])], None);
+    let expected = (
+        vec![invalid(), Pushed::Lines(vec![Line(next.clone())])],
+        None,
+    );
     ensure_eq(
         "a line of 4097 bytes, newline included, and one more line",
         expected,
@@ -184,7 +187,10 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
         [next.as_slice(), b"\n"].concat(),
     ];
     let got = push_all(&mut probe, &endless)?;
-    let expected = (vec![nothing(), invalid(), Pushed::Lines(vec![Line(next)])], None);
+    let expected = (
+        vec![nothing(), invalid(), Pushed::Lines(vec![Line(next)])],
+        None,
+    );
     ensure_eq(
         "6000 bytes without a newline in two pieces, and one more line",
         expected,
