@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use authoring::wrong::WrongSolution;
 use model::RubricRow;
 use pipeline::Course;
 
@@ -211,7 +212,20 @@ fn every_hidden_test_teaches_and_is_tested_by_a_wrong_solution() {
             );
             assert!(above.insert(id.clone()), "{lab}: two tests are called {id}");
         }
+        the_message_about_each_mistake_is_known(lab, &wrong);
     }
+}
+
+/// That a mistake is caught helps a student only if the message names it. `verify` looks for the
+/// words.
+fn the_message_about_each_mistake_is_known(lab: &str, wrong: &[WrongSolution]) {
+    let is_mute = |wrong: &&WrongSolution| wrong.phrase.as_deref().is_none_or(str::is_empty);
+    let mute: Vec<&str> = wrong
+        .iter()
+        .filter(is_mute)
+        .map(|wrong| wrong.name.as_str())
+        .collect();
+    assert!(mute.is_empty(), "{lab}: no PHRASE in {mute:?}");
 }
 
 /// Called from the rule above, because building the hidden tests twice at a time is no good.

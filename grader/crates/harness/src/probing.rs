@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use model::Symptom;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use probe::{Fields, Reply, read_reply, write_call};
 
 use crate::{Check, Process, clock, found, wrong};
@@ -57,6 +59,12 @@ impl Probe {
     pub fn send_last(&mut self, name: &str, args: &Fields) -> Check {
         self.send(name, args)?;
         Ok(self.socket.shutdown(Shutdown::Write)?)
+    }
+
+    /// Whether an answer has begun to come, without waiting for it.
+    pub fn has_answered(&self) -> Check<bool> {
+        let mut wire = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        Ok(poll(&mut wire, PollTimeout::ZERO)? > 0)
     }
 
     /// Waits for the answer to the oldest call without one.

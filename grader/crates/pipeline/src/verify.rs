@@ -362,10 +362,16 @@ fn problems(result: &SubjectResult) -> Vec<String> {
         if caught.is_empty() && !result.tests.is_empty() {
             problems.push("no test catches it".into());
         }
-        // A test may fail for a reason that teaches nothing about the mistake.
-        let says = |phrase: &String| caught.iter().any(|(_, (_, said))| said.contains(phrase));
+        // A test may fail for a reason that teaches nothing about the mistake. One that was skipped
+        // or fails by chance does not count: the student may never read it.
+        let failed = |test: &&(Outcome, String)| !test.0.is_pass() && !not_run(&test.0);
+        let named = wrong.caught_by.iter();
+        let messages = named.filter_map(|id| result.tests.get(id).filter(failed));
+        let says = |phrase: &String| messages.clone().any(|(_, said)| said.contains(phrase));
         if let Some(phrase) = wrong.phrase.as_ref().filter(|phrase| !says(phrase)) {
-            problems.push(format!("no message of a failed test says `{phrase}`"));
+            problems.push(format!(
+                "no message of a failed test that is named says `{phrase}`"
+            ));
         }
     }
     problems

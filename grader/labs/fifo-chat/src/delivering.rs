@@ -42,7 +42,9 @@ pub(crate) fn the_slow_and_the_dead_are_counted(bench: &Bench) -> Check {
     for (nick, n_members) in [("amy", 1), ("bea", 2), ("cid", 3)] {
         let got = deliver(&mut probe, nick, &chat.line(nick))?;
         ensure_eq(
-            format!("(sent, full, gone) when {nick} joins"),
+            format!(
+                "(sent, full, gone) for the first line of {nick}: it goes to all members, {nick} too"
+            ),
             (n_members, 0, 0),
             got,
         )?;

@@ -1,6 +1,7 @@
 //! Part 5: bytes become lines, wherever the stream is cut.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use harness::{Bench, Check, Fields, Probe, ensure_eq};
 use proptest::collection::vec;
@@ -9,15 +10,25 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 /// The longest line, its newline included.
 const MAX_LINE: usize = 4096;
 
+/// A line without its newline. It need not be text, and is shown as text where it is.
+#[derive(Clone, PartialEq, Eq)]
+struct Line(Vec<u8>);
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
 /// What one push returned: lines, or the kind of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pushed {
-    Lines(Vec<Vec<u8>>),
+    Lines(Vec<Line>),
     Error(String),
 }
 
 /// All pushes of one stream, and what finish returned at its end.
-type Stream = (Vec<Pushed>, Option<Vec<u8>>);
+type Stream = (Vec<Pushed>, Option<Line>);
 
 /// Gives the pieces to a new `Lines`, one after the other.
 fn push_all(probe: &mut Probe, pieces: &[Vec<u8>]) -> Check<Stream> {
@@ -28,7 +39,7 @@ fn push_all(probe: &mut Probe, pieces: &[Vec<u8>]) -> Check<Stream> {
         let head = String::from_utf8_lossy(answer.get(next)).into_owned();
         let n_lines = head.parse().unwrap_or(0);
         let lines = (next + 1..=next + n_lines)
-            .map(|index| answer.get(index).to_vec())
+            .map(|index| Line(answer.get(index).to_vec()))
             .collect();
         next += 1 + n_lines;
         if head.parse::<usize>().is_ok() {
@@ -56,9 +67,24 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// One stream for each way to take a read(2) for more than it is, so that a message names it.
+const CASES: [(&str, &[&[u8]]); 4] = [
+    ("a line in two pieces", &[b"hel", b"lo\n"]),
+    ("a character cut in two", &[b"z\xc3", b"\xbcrich\n"]),
+    ("an empty line between two others", &[b"one\n\ntwo\n"]),
+    ("a last line without a newline", &[b"one\ntwo"]),
+];
+
 /// The same lines come out wherever the stream is cut, also inside a character, and the last one
 /// needs no newline.
 pub(crate) fn lines_do_not_depend_on_where_the_stream_is_cut(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    for (case, pieces) in CASES {
+        let pieces: Vec<_> = pieces.iter().map(|piece| piece.to_vec()).collect();
+        let got = push_all(&mut probe, &pieces)?;
+        ensure_eq(format!("push and finish, {case}"), expected(&pieces), got)?;
+    }
+
     let stream = vec(fragment(), 0..12).prop_map(|fragments| fragments.concat());
     let cut = stream.prop_flat_map(|bytes| {
         let cuts = vec(0..=bytes.len(), 0..8);
@@ -67,7 +93,7 @@ pub(crate) fn lines_do_not_depend_on_where_the_stream_is_cut(bench: &Bench) -> C
             pieces(&bytes, &cuts)
         })
     });
-    let probe: RefCell<Option<Probe>> = RefCell::default();
+    let probe: RefCell<Option<Probe>> = RefCell::new(Some(probe));
     bench.property(64, cut, |pieces| {
         // A probe that failed once may have ended; the next case gets a new one.
         let mut running = match probe.take() {
@@ -102,13 +128,13 @@ fn expected(pieces: &[Vec<u8>]) -> Stream {
         let mut lines = Vec::new();
         for &byte in piece {
             match byte {
-                b'\n' => lines.push(std::mem::take(&mut line)),
+                b'\n' => lines.push(Line(std::mem::take(&mut line))),
                 byte => line.push(byte),
             }
         }
         pushed.push(Pushed::Lines(lines));
     }
-    (pushed, (!line.is_empty()).then_some(line))
+    (pushed, (!line.is_empty()).then_some(Line(line)))
 }
 
 /// 4096 bytes with the newline are a line, 4097 are an error at once, and the next line is fine.
@@ -129,7 +155,7 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
 
     let whole = [longest.as_slice(), b"\n"].concat();
     let got = push_all(&mut probe, std::slice::from_ref(&whole))?;
-    let line = || Pushed::Lines(vec![longest.clone()]);
+    let line = || Pushed::Lines(vec![Line(longest.clone())]);
     ensure_eq(
         "a line of 4096 bytes, newline included",
         (vec![line()], None),
@@ -145,7 +171,10 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
 
     let longer = [longest.as_slice(), b"x\n"].concat();
     let got = push_all(&mut probe, &[longer, [next.as_slice(), b"\n"].concat()])?;
-    let expected = (vec![invalid(), Pushed::Lines(vec![next.clone()])], None);
+    let expected = (
+        vec![invalid(), Pushed::Lines(vec![Line(next.clone())])],
+        None,
+    );
     ensure_eq(
         "a line of 4097 bytes, newline included, and one more line",
         expected,
@@ -158,7 +187,10 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
         [next.as_slice(), b"\n"].concat(),
     ];
     let got = push_all(&mut probe, &endless)?;
-    let expected = (vec![nothing(), invalid(), Pushed::Lines(vec![next])], None);
+    let expected = (
+        vec![nothing(), invalid(), Pushed::Lines(vec![Line(next)])],
+        None,
+    );
     ensure_eq(
         "6000 bytes without a newline in two pieces, and one more line",
         expected,

@@ -26,9 +26,18 @@ pub(crate) fn a_stage_reads_its_stdin_and_writes_its_stdout(bench: &Bench) -> Ch
             return Err(wrong(what, "it takes 1000 bytes", error.to_string()));
         }
         let mut got = vec![0; sent.len()];
-        bench.until(|| ends::bytes_waiting(&output) >= got.len());
-        output.read_exact(&mut got)?;
+        let mut ended = false;
+        bench.until(|| {
+            let stages = probe.process.proc().children();
+            ended = !stages.is_empty() && stages.iter().all(|stage| stage.has_ended());
+            ended || ends::bytes_waiting(&output) >= got.len()
+        });
         let what = format!("1000 bytes through `cat` {whose}");
+        if ended {
+            let seen = "it has ended, while its input is open";
+            return Err(wrong(what, "the same bytes", seen));
+        }
+        output.read_exact(&mut got)?;
         ensure(sent == got, what, "the same bytes", "other bytes")?;
     }
     Ok(())

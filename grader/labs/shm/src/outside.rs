@@ -166,6 +166,10 @@ impl Named {
                 got,
             ));
         }
+        if program.exit().is_some() {
+            // It says what the program should have waited for.
+            return program.sleeps_soundly(Duration::ZERO, what);
+        }
         program.until_asleep()
     }
 }

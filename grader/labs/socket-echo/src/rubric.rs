@@ -469,7 +469,7 @@ pub(crate) const TESTS: &[Test] = &[
         points: 3,
         needs: &[],
         limits: Limits::DEFAULT,
-        why: "the end of the input closes one direction; the other one ends when the server says so",
+        why: "answers may wait for the end of the input, which closes one direction; the other one ends when the server says so",
         read: "README part 8, shutdown(2), `client` in src/lib.rs",
         hint: [
             "Your input has ended. Have all answers come?",
