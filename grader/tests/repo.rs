@@ -81,7 +81,7 @@ fn no_file_is_too_long_to_read() {
 }
 
 /// Which crate may use which: an arrow only ever points down.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("sandbox", &[]),
     ("probe", &[]),
@@ -90,15 +90,19 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("compare", &[]),
     ("report", &["model"]),
     ("datapath", &["compare"]),
+    ("datapath-labs", &["compare", "datapath"]),
+    ("datapath-reference", &["compare", "datapath"]),
     ("coach", &["instruments", "model"]),
     ("harness", &["instruments", "model", "probe", "sandbox"]),
     ("pipeline", &["authoring", "model", "report", "sandbox"]),
-    ("student", &["coach", "instruments", "model", "sandbox"]),
+    (
+        "student",
+        &["coach", "compare", "instruments", "model", "sandbox"],
+    ),
     (
         "grader",
         &[
             "authoring",
-            "compare",
             "model",
             "pipeline",
             "report",

@@ -9,8 +9,8 @@
 //! | show rows: a table, a plot, a page | [`table`], [`plot`], [`page`] |
 //!
 //! Everything here is a pure function from measurements to bytes. The measuring itself is done by
-//! the program `datapath`, which links the labs; nothing here does, or starts a process, or
-//! touches a disk.
+//! the programs made of `datapath`, which link the labs; nothing here does, or starts a process,
+//! or touches a disk.
 
 pub mod drawing;
 pub mod mechanism;

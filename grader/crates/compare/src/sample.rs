@@ -1,4 +1,4 @@
-//! What one measurement is asked for and what it says. The program `datapath` prints one
+//! What one measurement is asked for and what it says. The programs made of `datapath` print one
 //! [`Sample`] as a line of JSON. Knows no repeats.
 
 use serde::{Deserialize, Serialize};
@@ -94,8 +94,6 @@ impl Cost {
 pub struct Sample {
     /// What was measured.
     pub mechanism: Mechanism,
-    /// Whether a plain loop moved the bytes instead of the lab's functions.
-    pub plain: bool,
     /// Length of a message.
     pub size: Size,
     /// Messages of the stream.

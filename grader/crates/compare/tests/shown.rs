@@ -21,7 +21,6 @@ fn sample(mechanism: Mechanism, size: Size, stream_ns: u64) -> Sample {
     };
     Sample {
         mechanism,
-        plain: false,
         size,
         messages,
         stream_ns,

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, alarm, fork, getppid};
 
-use crate::channel::{self, Channel, End};
+use crate::channel::{Channel, End, Open};
 use crate::message;
 use crate::meter::Meter;
 
@@ -19,7 +19,6 @@ use crate::meter::Meter;
 pub(crate) struct Setting {
     pub(crate) mechanism: Mechanism,
     pub(crate) workload: Workload,
-    pub(crate) plain: bool,
     pub(crate) every_byte: bool,
 }
 
@@ -33,16 +32,16 @@ struct Told {
     round_trip_ns: u64,
 }
 
-/// Measures, with the child as the sender of the stream.
+/// Measures with the channels that `open` makes, and with the child as the sender of the stream.
 ///
 /// # Errors
 /// What making or using the channel says; `InvalidData` if a message arrives changed.
-pub(crate) fn run(setting: &Setting) -> io::Result<Sample> {
+pub(crate) fn run(setting: &Setting, open: Open) -> io::Result<Sample> {
     // Functions of a lab that is not right yet may wait for ever. SIGALRM ends this process, and
     // the child goes with it.
     alarm::set(PATIENCE_S);
     let Workload { size, .. } = setting.workload;
-    let open = || channel::open(setting.mechanism, size, setting.plain);
+    let open = || open(setting.mechanism, size);
     let (mut forth, mut back) = (open()?, open()?);
     let (wait_for_go, go) = io::pipe()?;
     let (told, tell) = io::pipe()?;
@@ -204,7 +203,6 @@ fn receive(
     let told: Told = serde_json::from_reader(told)?;
     Ok(Sample {
         mechanism: setting.mechanism,
-        plain: setting.plain,
         size,
         messages,
         stream_ns,
