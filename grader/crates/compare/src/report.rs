@@ -1,8 +1,7 @@
 //! Repeats condensed: the median of each figure and how far apart the repeats were.
 
+use datapath::{Cost, Mechanism, Sample, Size};
 use serde::{Deserialize, Serialize};
-
-use crate::{Cost, Mechanism, Sample, Size};
 
 /// Everything that one comparison found.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use datapath::Mechanism;
+
 use crate::report::Ratio;
-use crate::{Mechanism, Report, Row, Spread};
+use crate::{Report, Row, Spread};
 
 /// The notes that belong under every table: what the figures leave out.
 pub const NOTES: &str = "\

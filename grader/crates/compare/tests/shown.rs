@@ -1,7 +1,8 @@
 //! What a comparison is shown as: every form is well formed and holds every figure's row.
 
 use compare::report::{Machine, Missing};
-use compare::{Cost, Mechanism, Report, Row, Sample, Size, page, plot, table};
+use compare::{Report, Row, page, plot, table};
+use datapath::{Cost, Mechanism, Sample, Size};
 
 fn sample(mechanism: Mechanism, size: Size, stream_ns: u64) -> Sample {
     let messages = 10;

@@ -9,8 +9,7 @@ mod queue;
 use std::io;
 use std::process::ExitCode;
 
-use compare::{Mechanism, Size};
-use datapath::Channel;
+use datapath::{Channel, Mechanism, Size};
 
 use files::Files;
 

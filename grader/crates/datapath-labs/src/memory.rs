@@ -6,8 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use compare::Size;
-use datapath::{Channel, End, MOST_SLOTS, Unseen, slots, spin};
+use datapath::{Channel, End, MOST_SLOTS, Size, Unseen, slots, spin};
 use shm::{BoundedBuf, Geometry, Ring, Shm};
 
 fn fresh_name() -> String {

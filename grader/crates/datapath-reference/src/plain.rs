@@ -11,8 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use compare::{Mechanism, Size};
-use datapath::{Channel, End, Unseen, slots, spin};
+use datapath::{Channel, End, Mechanism, Size, Unseen, slots, spin};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use compare::{Mechanism, Sample, Size};
+use datapath::{Mechanism, Sample, Size};
 
 /// Few of the long ones: they are filled and compared byte by byte, by code that is not optimised.
 fn messages(size: Size) -> u64 {

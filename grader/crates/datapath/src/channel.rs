@@ -3,7 +3,7 @@
 use std::hint::spin_loop;
 use std::io;
 
-use compare::{Mechanism, Size};
+use crate::{Mechanism, Size};
 
 /// One direction. Made before fork(2); afterwards each process keeps its end.
 pub trait Channel {

@@ -3,7 +3,9 @@
 //!
 //! | to do this | look in |
 //! |---|---|
+//! | know the mechanisms and the path that a byte takes in each | [`mechanism`] |
 //! | bring a message across in a new way | the trait [`Channel`] |
+//! | read what one measurement said | [`sample`] |
 //! | know what is counted, and how | `meter.rs` |
 //! | change what the two processes do | `measure.rs` |
 //!
@@ -13,19 +15,23 @@
 
 mod channel;
 mod measure;
+pub mod mechanism;
 mod message;
 mod meter;
+pub mod sample;
+pub mod size;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use compare::{Mechanism, Workload};
-
 pub use channel::{Channel, End, MOST_SLOTS, Open, Unseen, slots, spin};
 use measure::Setting;
+pub use mechanism::Mechanism;
+pub use sample::{Cost, Sample, Workload};
+pub use size::Size;
 
 /// The whole of a program that measures: reads its arguments, measures once with the channels that
-/// `open` makes, and prints one [`compare::Sample`] as JSON.
+/// `open` makes, and prints one [`Sample`] as JSON.
 ///
 /// ```text
 /// PROGRAM MECHANISM SIZE MESSAGES ROUNDS [--every-byte]

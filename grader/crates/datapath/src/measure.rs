@@ -4,7 +4,6 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use compare::{Cost, Mechanism, Sample, Workload};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
@@ -14,6 +13,7 @@ use nix::unistd::{ForkResult, Pid, alarm, fork, getppid};
 use crate::channel::{Channel, End, Open};
 use crate::message;
 use crate::meter::Meter;
+use crate::{Cost, Mechanism, Sample, Workload};
 
 /// What to measure.
 pub(crate) struct Setting {

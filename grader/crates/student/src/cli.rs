@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use compare::{Mechanism, Size};
+use datapath::{Mechanism, Size};
 use sandbox::Level;
 
 /// What a student may ask for.

@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use compare::report::{Machine, Missing};
-use compare::{Mechanism, Report, Row, Size, Workload, page, plot, table};
+use compare::{Report, Row, page, plot, table};
+use datapath::{Mechanism, Size, Workload};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{CompareArgs, PathOptions};

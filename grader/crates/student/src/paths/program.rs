@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use compare::{Mechanism, Sample, Workload};
+use datapath::{Mechanism, Sample, Workload};
 
 /// How a measurement ends that does not get on: see signal(7).
 const SIGALRM: i32 = 14;
