@@ -71,6 +71,24 @@ fn a_row_says_what_a_message_a_byte_and_a_mib_cost() {
 }
 
 #[test]
+fn calls_of_futex_are_a_figure_only_where_they_were_counted() {
+    let size: Size = "64".parse().unwrap();
+    let mut silent = sample(Mechanism::ShmSemaphores, size, 1_000_000);
+    (silent.sender.writes, silent.receiver.reads) = (0, 0);
+    let mut counted = silent.clone();
+    (counted.sender.futex_calls, counted.receiver.futex_calls) = (3, 4);
+    let row = Row::of(&[silent]).unwrap();
+    assert!(table::line(&row).contains(" futex "));
+    let row = row.with_futex(Some(&counted));
+    assert_eq!(row.futex_per_message, Some(0.7));
+    assert!(
+        table::line(&row).contains(" 0.70 "),
+        "{}",
+        table::line(&row)
+    );
+}
+
+#[test]
 fn the_json_can_be_read_back() {
     let report = report();
     let read: Report = serde_json::from_slice(&report.json()).unwrap();

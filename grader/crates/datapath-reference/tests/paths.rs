@@ -113,6 +113,22 @@ fn what_goes_through_the_kernel_is_counted_call_by_call_and_byte_by_byte() {
 }
 
 #[test]
+fn calls_of_futex_are_counted_on_request_and_nothing_else_changes() {
+    let flags = ["--every-byte", "--count-futex"];
+    for mechanism in Mechanism::ALL {
+        // Two slots, and messages that take long to fill and to compare: one has to wait.
+        let sample = measure(REFERENCE, mechanism, sizes()[4], &flags);
+        let calls = sample.sender.futex_calls + sample.receiver.futex_calls;
+        assert_eq!(calls > 0, mechanism.calls_futex(), "{sample:?}");
+    }
+    let silent = measure(REFERENCE, Mechanism::ShmSemaphores, sizes()[4], &[]);
+    assert_eq!(
+        (silent.sender.futex_calls, silent.receiver.futex_calls),
+        (0, 0)
+    );
+}
+
+#[test]
 fn no_object_is_left_behind() {
     for mechanism in Mechanism::ALL {
         measure(REFERENCE, mechanism, sizes()[1], &[]);

@@ -23,7 +23,7 @@ pub trait Channel {
     fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()>;
 
     /// System calls, and bytes copied by them, that `/proc/self/io` does not count. Calls of
-    /// futex(2) are not among them.
+    /// futex(2) are not among them: nobody who calls the C library knows of those.
     fn unseen(&self) -> Unseen {
         Unseen::default()
     }

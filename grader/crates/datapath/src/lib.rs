@@ -14,6 +14,7 @@
 //! of repeats.
 
 mod channel;
+mod futex;
 mod measure;
 pub mod mechanism;
 mod message;
@@ -34,18 +35,19 @@ pub use size::Size;
 /// `open` makes, and prints one [`Sample`] as JSON.
 ///
 /// ```text
-/// PROGRAM MECHANISM SIZE MESSAGES ROUNDS [--every-byte]
+/// PROGRAM MECHANISM SIZE MESSAGES ROUNDS [--every-byte] [--count-futex]
 /// ```
 ///
 /// `--every-byte` fills and compares whole messages, which costs time, instead of only the number
-/// that each carries. The program must have one thread and be started anew for each measurement,
+/// that each carries. `--count-futex` counts also the calls of futex(2), which makes each of them take
+/// longer. The program must have one thread and be started anew for each measurement,
 /// so that forking is safe, and the kernel's counters of a process are those of the measurement.
 pub fn program(open: Open) -> ExitCode {
     let mut args = std::env::args();
     let name = args.next().unwrap_or_default();
     let args: Vec<String> = args.collect();
     let Some(setting) = parse(&args) else {
-        let usage = "MECHANISM SIZE MESSAGES ROUNDS [--every-byte]";
+        let usage = "MECHANISM SIZE MESSAGES ROUNDS [--every-byte] [--count-futex]";
         let _ = writeln!(io::stderr(), "usage: {name} {usage}");
         return ExitCode::from(2);
     };
@@ -65,6 +67,11 @@ fn parse(args: &[String]) -> Option<Setting> {
     let [mechanism, size, messages, rounds, flags @ ..] = args else {
         return None;
     };
+    let is_known = |flag: &String| flag == "--every-byte" || flag == "--count-futex";
+    if !flags.iter().all(is_known) {
+        return None;
+    }
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
     let mechanism: Mechanism = mechanism.parse().ok()?;
     Some(Setting {
         mechanism,
@@ -73,10 +80,7 @@ fn parse(args: &[String]) -> Option<Setting> {
             messages: messages.parse().ok().filter(|&n| n > 0)?,
             rounds: rounds.parse().ok().filter(|&n| n > 0)?,
         },
-        every_byte: match flags {
-            [] => false,
-            [flag] if flag == "--every-byte" => true,
-            _ => return None,
-        },
+        every_byte: has("--every-byte"),
+        count_futex: has("--count-futex"),
     })
 }

@@ -11,6 +11,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, alarm, fork, getppid};
 
 use crate::channel::{Channel, End, Open};
+use crate::futex;
 use crate::message;
 use crate::meter::Meter;
 use crate::{Cost, Mechanism, Sample, Workload};
@@ -20,6 +21,7 @@ pub(crate) struct Setting {
     pub(crate) mechanism: Mechanism,
     pub(crate) workload: Workload,
     pub(crate) every_byte: bool,
+    pub(crate) count_futex: bool,
 }
 
 /// A measurement takes a fraction of a second; after this many it is given up.
@@ -40,6 +42,9 @@ pub(crate) fn run(setting: &Setting, open: Open) -> io::Result<Sample> {
     // Functions of a lab that is not right yet may wait for ever. SIGALRM ends this process, and
     // the child goes with it.
     alarm::set(PATIENCE_S);
+    if setting.count_futex {
+        futex::count()?;
+    }
     let Workload { size, .. } = setting.workload;
     let open = || open(setting.mechanism, size);
     let (mut forth, mut back) = (open()?, open()?);

@@ -112,7 +112,10 @@ fn measure_all(
                     break;
                 }
             }
-            if let Some(row) = Row::of(&samples) {
+            if let Some(mut row) = Row::of(&samples) {
+                if mechanism.calls_futex() {
+                    row = row.with_futex(measured.count_futex(mechanism, &work).as_ref());
+                }
                 let line = format!("{:>8}  {}", size.to_string(), table::line(&row));
                 match progress.is_hidden() {
                     true => show::status(line),

@@ -46,6 +46,17 @@ impl Program {
 
     /// One measurement, by two fresh processes.
     pub(super) fn measure(&self, mechanism: Mechanism, work: &Workload) -> Result<Sample> {
+        self.run(mechanism, work, &[])
+    }
+
+    /// The same for its calls of futex(2) alone: it takes longer. `None` where the kernel does not
+    /// let a process count them.
+    pub(super) fn count_futex(&self, mechanism: Mechanism, work: &Workload) -> Option<Sample> {
+        let brief = Workload { rounds: 1, ..*work };
+        self.run(mechanism, &brief, &["--count-futex"]).ok()
+    }
+
+    fn run(&self, mechanism: Mechanism, work: &Workload, flags: &[&str]) -> Result<Sample> {
         let numbers = [
             work.size.bytes().to_string(),
             work.messages.to_string(),
@@ -54,6 +65,7 @@ impl Program {
         let mut child = Command::new(&self.0)
             .arg(mechanism.id())
             .args(numbers)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
