@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use compare::{Mechanism, Size};
 use pipeline::BuildMode;
 use sandbox::Level;
+use student::PathOptions;
 
 /// Grades, verifies and publishes the labs of the course.
 #[derive(Debug, Parser)]
@@ -412,27 +412,14 @@ compare.svg (the plot) and compare.json.
 
 Exit codes: 0 measured; 1 nothing could be; 2 wrong usage; 3 some could not.")]
 pub(crate) struct CompareArgs {
-    /// Only these mechanisms
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
-    pub(crate) via: Vec<Mechanism>,
-    /// Sizes of messages, such as 64, 4K or 1M [default: 64,1K,4K,16K,64K,1M]
-    #[arg(long, value_delimiter = ',', value_name = "SIZE,…")]
-    pub(crate) sizes: Vec<Size>,
-    /// Measure everything so often; figures are medians
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) repeat: u16,
-    /// Most MiB in one stream; short messages are at most 100 000
-    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub(crate) mib: u64,
+    #[command(flatten)]
+    pub(crate) options: PathOptions,
     /// Measure plain loops beside the labs' functions, and say how much longer those take
     #[arg(long)]
     pub(crate) floor: bool,
     /// Let the functions in labs/ move the bytes, which students write, instead of the solutions'
     #[arg(long)]
     pub(crate) student: bool,
-    /// Write the page, the plot and the figures to this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -124,6 +124,60 @@ fn fields(text: &str) -> Vec<String> {
     text.lines().filter(is_field).map(str::to_owned).collect()
 }
 
+/// Writes the reference solution of the lab `name` into a student's tree.
+fn solve(tree: &Path, name: &str) {
+    let labs = authoring::lab::discover(root()).expect("the labs are in order");
+    let lab = authoring::lab::named(&labs, name).expect("there is such a lab");
+    let sources = lab.sources(root()).expect("the solution can be read");
+    let reference = student::complete(lab, &sources).expect("the markers are in order");
+    let file = tree.join("labs").join(name).join("src/lib.rs");
+    std::fs::write(file, &reference["src/lib.rs"]).expect("write the lab");
+}
+
+#[test]
+fn students_compare_the_data_paths_with_their_own_functions() {
+    let _turn = TURN.lock();
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path();
+    publish(&[tree.to_str().unwrap()]).success();
+    let compare = |via: &str| {
+        let few = ["--sizes", "64", "--mib", "1", "--repeat", "1"];
+        cargo(
+            tree,
+            &[&["lab", "compare", "--via", via], &few[..]].concat(),
+        )
+    };
+
+    // Untouched: what no lab moves is measured, what is a stub is named.
+    let stubs = compare("pipe,mqueue,shm-semaphores");
+    let text = said(&stubs);
+    assert_eq!(stubs.status.code(), Some(3), "{text}");
+    for phrase in [
+        "messages of 64 B",
+        "not measured: pipe with 64 B: not yet implemented: pipes part 1",
+        "not measured: shm-semaphores with 64 B: not yet implemented: shm part 4",
+    ] {
+        assert!(text.contains(phrase), "no {phrase:?} in {text}");
+    }
+    assert_eq!(compare("pipe,tcp").status.code(), Some(1));
+
+    solve(tree, "pipes");
+    solve(tree, "shm");
+    let solved = compare("pipe,shm-semaphores,shm-spinning");
+    let text = String::from_utf8_lossy(&solved.stdout);
+    assert_eq!(solved.status.code(), Some(0), "{}", said(&solved));
+    for mechanism in ["pipe", "shm-semaphores", "shm-spinning"] {
+        let row = format!("\n  {mechanism} ");
+        assert!(text.contains(&row), "no row of {mechanism} in {text}");
+    }
+    assert!(!text.contains("not measured"), "{text}");
+
+    std::fs::write(tree.join("labs/shm/src/lib.rs"), "fn half(").unwrap();
+    let broken = compare("pipe");
+    assert_eq!(broken.status.code(), Some(4), "{}", said(&broken));
+    assert!(said(&broken).contains("could not build datapath-labs"));
+}
+
 /// In one test, because all of it needs the same tree to be built.
 #[test]
 fn the_students_commands_work_in_a_student_tree() {

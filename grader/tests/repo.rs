@@ -82,24 +82,35 @@ fn no_file_is_too_long_to_read() {
 }
 
 /// Which crate may use which: an arrow only ever points down.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("sandbox", &[]),
     ("probe", &[]),
     ("instruments", &[]),
     ("authoring", &[]),
-    ("compare", &[]),
+    ("datapath", &[]),
     ("report", &["model"]),
-    ("datapath", &["compare"]),
+    ("compare", &["datapath"]),
+    ("datapath-labs", &["datapath"]),
+    ("datapath-reference", &["datapath"]),
     ("coach", &["instruments", "model"]),
     ("harness", &["instruments", "model", "probe", "sandbox"]),
     ("pipeline", &["authoring", "model", "report", "sandbox"]),
-    ("student", &["coach", "instruments", "model", "sandbox"]),
+    (
+        "student",
+        &[
+            "coach",
+            "compare",
+            "datapath",
+            "instruments",
+            "model",
+            "sandbox",
+        ],
+    ),
     (
         "grader",
         &[
             "authoring",
-            "compare",
             "model",
             "pipeline",
             "report",

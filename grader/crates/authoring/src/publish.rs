@@ -90,11 +90,14 @@ const COPIED: [&str; 6] = [
 /// The crate that holds the students' commands, where a course has one.
 const COMMANDS: &str = "student";
 
+/// The program that one of those commands builds and starts, where a course has one.
+const MEASURES: &str = "datapath-labs";
+
 /// Where cargo looks for aliases.
 const CONFIG: &str = ".cargo/config.toml";
 
 /// `cargo lab` in a student's tree.
-const ALIAS: &str = "[alias]\n# `cargo lab check`, `cargo lab watch`, `cargo lab hint`.\nlab = \"run \
+const ALIAS: &str = "[alias]\n# `cargo lab check`, `watch`, `hint` and `compare`.\nlab = \"run \
                      --package student --\"\n";
 
 /// Everything that publishing reads.
@@ -176,13 +179,9 @@ pub fn compose(repo: &Tree, solutions: &[String]) -> Result<Tree, PublishError> 
     }
 
     let workspace = Workspace::of(repo)?;
-    let mut folders: Vec<_> = labs.iter().map(|lab| lab.dir.as_str()).collect();
-    let commands = workspace.folder_of(COMMANDS).map(str::to_owned);
-    folders.extend(commands.as_deref());
-    let mut needs = workspace.needs(repo, &folders)?;
-    if let Some(folder) = &commands {
-        needs.dependencies.insert(COMMANDS.to_owned());
-        needs.crates.insert(COMMANDS.to_owned(), folder.clone());
+    let folders: Vec<_> = labs.iter().map(|lab| lab.dir.as_str()).collect();
+    let needs = workspace.needs(repo, &folders, &[COMMANDS, MEASURES])?;
+    if needs.crates.contains_key(COMMANDS) {
         out.insert(CONFIG.to_owned(), ALIAS.as_bytes().to_vec());
     }
     let mut members = vec!["labs/*".to_owned()];

@@ -2,8 +2,8 @@
 //! where the bytes lie meanwhile on one side of it or the other. A part of a page, which sets the
 //! colours; drawn to be read on a telephone, too.
 
-use crate::Mechanism;
-use crate::mechanism::{Between, Path};
+use datapath::Mechanism;
+use datapath::mechanism::{Between, Path};
 
 /// The drawing of one mechanism, as an `svg` element.
 #[must_use]

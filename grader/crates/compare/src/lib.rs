@@ -1,27 +1,20 @@
 //! The same stream of messages from one process to another, over every mechanism of the course:
-//! what is measured, what the figures mean, and how they are shown.
+//! what the figures mean, and how they are shown.
 //!
 //! | to do this | look in |
 //! |---|---|
-//! | know the mechanisms and the path that a byte takes in each | [`mechanism`] |
-//! | read what one measurement said | [`sample`] |
 //! | condense repeats into one row, honestly | [`report`] |
 //! | show rows: a table, a plot, a page | [`table`], [`plot`], [`page`] |
+//! | draw the path that a byte takes | [`drawing`] |
 //!
 //! Everything here is a pure function from measurements to bytes. The measuring itself is done by
-//! the program `datapath`, which links the labs; nothing here does, or starts a process, or
-//! touches a disk.
+//! the programs made of `datapath`, whose words for it are used here; nothing here starts a process
+//! or touches a disk.
 
 pub mod drawing;
-pub mod mechanism;
 pub mod page;
 pub mod plot;
 pub mod report;
-pub mod sample;
-pub mod size;
 pub mod table;
 
-pub use mechanism::Mechanism;
 pub use report::{Report, Row, Spread};
-pub use sample::{Cost, Sample, Workload};
-pub use size::Size;

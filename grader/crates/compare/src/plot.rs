@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{Mechanism, Report, Row, Spread};
+use datapath::Mechanism;
+
+use crate::{Report, Row, Spread};
 
 const WIDTH: f64 = 720.0;
 const PANEL: f64 = 300.0;

@@ -1,8 +1,7 @@
 //! Repeats condensed: the median of each figure and how far apart the repeats were.
 
+use datapath::{Cost, Mechanism, Sample, Size};
 use serde::{Deserialize, Serialize};
-
-use crate::{Cost, Mechanism, Sample, Size};
 
 /// Everything that one comparison found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,8 +96,11 @@ pub struct Row {
     pub mib_per_s: Spread,
     /// One message there and one back, in microseconds.
     pub round_trip_us: Spread,
-    /// System calls of both processes for a message, as far as they were counted.
+    /// System calls of both processes for a message, without those of futex(2).
     pub calls_per_message: Spread,
+    /// Calls of futex(2) of both processes for a message, counted in a measurement of its own;
+    /// `None` where there are none, or where counting is not permitted.
+    pub futex_per_message: Option<f64>,
     /// Times that a byte was copied into or out of the kernel.
     pub kernel_copies: Spread,
     /// Context switches of both processes for a MiB.
@@ -110,6 +112,16 @@ pub struct Row {
 }
 
 impl Row {
+    /// The same with the calls of futex(2) that `counted` says, which was not measured for its time.
+    #[must_use]
+    pub fn with_futex(mut self, counted: Option<&Sample>) -> Self {
+        self.futex_per_message = counted.map(|sample| {
+            let calls = sample.sender.futex_calls + sample.receiver.futex_calls;
+            calls as f64 / sample.messages as f64
+        });
+        self
+    }
+
     /// The repeats `samples` of one measurement; `None` if there are none.
     #[must_use]
     pub fn of(samples: &[Sample]) -> Option<Self> {
@@ -126,6 +138,7 @@ impl Row {
             mib_per_s: spread(&|s| mib(s) / (s.stream_ns.max(1) as f64 / 1e9)),
             round_trip_us: spread(&|s| s.round_trip_ns as f64 / 1e3),
             calls_per_message: spread(&|s| both(s, Cost::calls) / s.messages as f64),
+            futex_per_message: None,
             kernel_copies: spread(&|s| both(s, Cost::kernel_bytes) / s.bytes() as f64),
             switches_per_mib: spread(&|s| both(s, Cost::switches) / mib(s)),
             cpu_us_per_mib: spread(&|s| both(s, Cost::cpu_us) / mib(s)),
@@ -138,7 +151,7 @@ impl Row {
 
 impl Report {
     /// The version of this format.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// As JSON, with a line end.
     #[must_use]

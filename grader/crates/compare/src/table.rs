@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use crate::report::Ratio;
-use crate::{Mechanism, Report, Row, Spread};
+use crate::{Report, Row, Spread};
 
 /// The notes that belong under every table: what the figures leave out.
 pub const NOTES: &str = "\
 Figures are medians; ± is half the distance between the lowest and the highest repeat.
 calls: system calls of both processes a message. /proc/PID/io counts those of read(2) and
-write(2), the loop itself counts mq_send, mq_receive and sched_yield. Nobody counts futex(2)
-here, which semaphores call to sleep and to wake: each sleep is one of the switches.
+write(2), the loop itself counts mq_send, mq_receive and sched_yield. futex(2), which semaphores
+call to sleep and to wake, is counted in one more run, where each such call takes a little
+longer; where that is not permitted, its name stands in place of the figure.
 copies: how often a byte was copied between a process and the kernel.
 ";
 
@@ -70,11 +71,11 @@ pub fn line(row: &Row) -> String {
     )
 }
 
-/// The calls of a message. Zero would be untrue where nobody counts what is called.
+/// The calls of a message. Zero would be untrue where nobody could count what is called.
 pub(crate) fn calls(row: &Row) -> String {
-    match row.mechanism {
-        Mechanism::ShmSemaphores => "futex".to_owned(),
-        _ => short(row.calls_per_message.median),
+    match (row.mechanism.calls_futex(), row.futex_per_message) {
+        (true, None) => "futex".to_owned(),
+        (_, futex) => short(row.calls_per_message.median + futex.unwrap_or(0.0)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a comparison is shown as: every form is well formed and holds every figure's row.
 
 use compare::report::{Machine, Missing};
-use compare::{Cost, Mechanism, Report, Row, Sample, Size, page, plot, table};
+use compare::{Report, Row, page, plot, table};
+use datapath::{Cost, Mechanism, Sample, Size};
 
 fn sample(mechanism: Mechanism, size: Size, stream_ns: u64) -> Sample {
     let messages = 10;
@@ -21,7 +22,6 @@ fn sample(mechanism: Mechanism, size: Size, stream_ns: u64) -> Sample {
     };
     Sample {
         mechanism,
-        plain: false,
         size,
         messages,
         stream_ns,
@@ -68,6 +68,24 @@ fn a_row_says_what_a_message_a_byte_and_a_mib_cost() {
     assert_eq!(row.cpu_us_per_mib.median, 8.0);
     assert_eq!(row.system_share.median, 0.5);
     assert!(Row::of(&[]).is_none());
+}
+
+#[test]
+fn calls_of_futex_are_a_figure_only_where_they_were_counted() {
+    let size: Size = "64".parse().unwrap();
+    let mut silent = sample(Mechanism::ShmSemaphores, size, 1_000_000);
+    (silent.sender.writes, silent.receiver.reads) = (0, 0);
+    let mut counted = silent.clone();
+    (counted.sender.futex_calls, counted.receiver.futex_calls) = (3, 4);
+    let row = Row::of(&[silent]).unwrap();
+    assert!(table::line(&row).contains(" futex "));
+    let row = row.with_futex(Some(&counted));
+    assert_eq!(row.futex_per_message, Some(0.7));
+    assert!(
+        table::line(&row).contains(" 0.70 "),
+        "{}",
+        table::line(&row)
+    );
 }
 
 #[test]

@@ -4,23 +4,24 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use compare::{Cost, Mechanism, Sample, Workload};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, alarm, fork, getppid};
 
-use crate::channel::{self, Channel, End};
+use crate::channel::{Channel, End, Open};
+use crate::futex;
 use crate::message;
 use crate::meter::Meter;
+use crate::{Cost, Mechanism, Sample, Workload};
 
 /// What to measure.
 pub(crate) struct Setting {
     pub(crate) mechanism: Mechanism,
     pub(crate) workload: Workload,
-    pub(crate) plain: bool,
     pub(crate) every_byte: bool,
+    pub(crate) count_futex: bool,
 }
 
 /// A measurement takes a fraction of a second; after this many it is given up.
@@ -33,16 +34,19 @@ struct Told {
     round_trip_ns: u64,
 }
 
-/// Measures, with the child as the sender of the stream.
+/// Measures with the channels that `open` makes, and with the child as the sender of the stream.
 ///
 /// # Errors
 /// What making or using the channel says; `InvalidData` if a message arrives changed.
-pub(crate) fn run(setting: &Setting) -> io::Result<Sample> {
+pub(crate) fn run(setting: &Setting, open: Open) -> io::Result<Sample> {
     // Functions of a lab that is not right yet may wait for ever. SIGALRM ends this process, and
     // the child goes with it.
     alarm::set(PATIENCE_S);
+    if setting.count_futex {
+        futex::count()?;
+    }
     let Workload { size, .. } = setting.workload;
-    let open = || channel::open(setting.mechanism, size, setting.plain);
+    let open = || open(setting.mechanism, size);
     let (mut forth, mut back) = (open()?, open()?);
     let (wait_for_go, go) = io::pipe()?;
     let (told, tell) = io::pipe()?;
@@ -204,7 +208,6 @@ fn receive(
     let told: Told = serde_json::from_reader(told)?;
     Ok(Sample {
         mechanism: setting.mechanism,
-        plain: setting.plain,
         size,
         messages,
         stream_ns,

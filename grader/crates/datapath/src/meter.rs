@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use compare::Cost;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
+use crate::Cost;
 use crate::channel::Unseen;
+use crate::futex;
 
 /// The counters at some moment.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Meter {
             bytes_written: spent(|cost| cost.bytes_written),
             own_calls: spent(|cost| cost.own_calls),
             own_bytes: spent(|cost| cost.own_bytes),
+            futex_calls: spent(|cost| cost.futex_calls),
             voluntary_switches: spent(|cost| cost.voluntary_switches),
             involuntary_switches: spent(|cost| cost.involuntary_switches),
             user_us: spent(|cost| cost.user_us),
@@ -78,6 +80,7 @@ fn counters(io: &File, unseen: Unseen) -> io::Result<Cost> {
         bytes_written: count("wchar")?,
         own_calls: unseen.calls,
         own_bytes: unseen.bytes,
+        futex_calls: futex::calls(),
         voluntary_switches: usage.voluntary_context_switches().cast_unsigned(),
         involuntary_switches: usage.involuntary_context_switches().cast_unsigned(),
         user_us: micros(usage.user_time()),

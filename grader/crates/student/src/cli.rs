@@ -1,6 +1,9 @@
 //! The command line of the student's loop.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+use datapath::{Mechanism, Size};
 use sandbox::Level;
 
 /// What a student may ask for.
@@ -72,4 +75,53 @@ Exit codes: 0 quit; 2 wrong usage; 4 there is no terminal, or it went away.")]
 pub struct WatchArgs {
     /// The lab, as its folder is called
     pub(crate) lab: Option<String>,
+}
+
+/// Compare the data paths: the same stream over every mechanism.
+///
+/// One process sends messages to another one, through pipes, sockets, queues and shared memory in
+/// turn. Your functions move the bytes: `write_all` and `read_full` of the pipes lab, and the buffer
+/// and the ring of the shm lab. What is not written yet is named in place of a figure.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo lab compare
+  cargo lab compare --out paths
+  cargo lab compare --via pipe,shm-semaphores --sizes 64,64K,1M --repeat 7
+
+Mechanisms: pipe, fifo, unix-stream, unix-datagram, tcp, mqueue,
+shm-semaphores, shm-spinning.
+
+DIR then holds compare.html (the page, with the path drawn for each mechanism),
+compare.svg (the plot) and compare.json.
+
+Exit codes: 0 measured; 1 nothing could be; 2 wrong usage; 3 some could not;
+4 a lab does not compile, or something else went wrong.")]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) options: PathOptions,
+}
+
+// No document comment: it would become the help of every command that takes these options.
+#[expect(
+    missing_docs,
+    reason = "clap would show it in place of the command's own"
+)]
+#[derive(Debug, Args)]
+pub struct PathOptions {
+    /// Only these mechanisms
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) via: Vec<Mechanism>,
+    /// Sizes of messages, such as 64, 4K or 1M [default: 64,1K,4K,16K,64K,1M]
+    #[arg(long, value_delimiter = ',', value_name = "SIZE,…")]
+    pub(crate) sizes: Vec<Size>,
+    /// Measure everything so often; figures are medians
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) repeat: u16,
+    /// Most MiB in one stream; short messages are at most 100 000
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) mib: u64,
+    /// Write the page, the plot and the figures to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }

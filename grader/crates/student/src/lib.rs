@@ -7,6 +7,7 @@
 //! | how a lab is found and built | `tree.rs`, `build.rs` |
 //! | how a test is run: box, deadline, record | `boxed.rs`, `runner.rs` |
 //! | what its record comes to | `evidence.rs`, and `judge` in the crate `model` |
+//! | how data paths are compared | [`paths`], and the crate `compare` |
 //!
 //! This crate is part of what students get. It knows no hidden test, no solution and no marks.
 
@@ -25,6 +26,7 @@ mod evidence;
 mod hint;
 mod lessons;
 mod memory;
+pub mod paths;
 mod runner;
 mod session;
 pub mod show;
@@ -36,7 +38,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-pub use cli::Command;
+pub use cli::{Command, CompareArgs, PathOptions};
 
 /// The exit code of a command that could not do its work.
 pub const NOT_RUN: u8 = 4;
@@ -51,6 +53,14 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Command::Hint(args) => hint::run(args),
         Command::Watch(args) => watch::run(args),
     }
+}
+
+/// Compares the data paths with the functions in `labs/`.
+///
+/// # Errors
+/// What kept the command from measuring; a mechanism that could not be measured is an exit code.
+pub fn compare(args: &CompareArgs) -> Result<ExitCode> {
+    paths::run_here(args)
 }
 
 /// Runs this program as the process that opens a box, if it was started for that. It must be

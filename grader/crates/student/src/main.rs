@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Runs the public tests of your labs, gives hints, and watches your files.
 #[derive(Debug, Parser)]
@@ -14,14 +14,26 @@ use clap::Parser;
 )]
 struct Cli {
     #[command(subcommand)]
-    command: student::Command,
+    command: Command,
+}
+
+/// The student's loop, and what the grader has of its own with more options.
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Loop(student::Command),
+    Compare(student::CompareArgs),
 }
 
 fn main() -> ExitCode {
     if let Some(code) = student::run_if_asked() {
         return code;
     }
-    student::run(&Cli::parse().command).unwrap_or_else(|error| {
+    let done = match Cli::parse().command {
+        Command::Loop(command) => student::run(&command),
+        Command::Compare(args) => student::compare(&args),
+    };
+    done.unwrap_or_else(|error| {
         student::show::error(&error);
         ExitCode::from(student::NOT_RUN)
     })

@@ -1,16 +1,13 @@
 //! Shared memory, moved by the shm lab's own types: the bounded buffer, which sleeps, and slots
 //! that the lock-free ring hands over, which does not. Both names are gone before a byte moves.
 
-use std::hint::spin_loop;
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use compare::Size;
-
-use crate::channel::{Channel, End, MOST_SLOTS, Unseen, slots};
-use crate::labs::shm::{BoundedBuf, Geometry, Ring, Shm};
+use datapath::{Channel, End, MOST_SLOTS, Size, Unseen, slots, spin};
+use shm::{BoundedBuf, Geometry, Ring, Shm};
 
 fn fresh_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -161,21 +158,5 @@ impl<const N: usize> Channel for Spinning<N> {
             calls: self.yields,
             bytes: 0,
         }
-    }
-}
-
-/// Looks until there is something. On a machine with fewer free cores than processes the other
-/// one may be waiting for this very core, so it is offered now and then.
-pub(crate) fn spin<T>(yields: &mut u64, mut look: impl FnMut() -> Option<T>) -> T {
-    const PATIENCE: u32 = 2000;
-    loop {
-        for _ in 0..PATIENCE {
-            if let Some(found) = look() {
-                return found;
-            }
-            spin_loop();
-        }
-        std::thread::yield_now();
-        *yields += 1;
     }
 }

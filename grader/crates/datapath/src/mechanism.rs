@@ -110,6 +110,12 @@ impl Mechanism {
         !matches!(self, Self::Mqueue)
     }
 
+    /// Whether the C library calls futex(2) on its behalf, which nobody counts by the way.
+    #[must_use]
+    pub const fn calls_futex(self) -> bool {
+        matches!(self, Self::ShmSemaphores)
+    }
+
     /// The path of a byte.
     #[must_use]
     pub const fn path(self) -> Path {

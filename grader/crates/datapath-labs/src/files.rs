@@ -7,12 +7,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
+use datapath::{Channel, End};
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-
-use crate::channel::{Channel, End};
-use crate::labs::pipes::{make_pipe, read_full, write_all};
+use pipes::{make_pipe, read_full, write_all};
 
 /// The longest datagram: a multiple of this is sent as several.
 const DATAGRAM: usize = 64 * 1024;

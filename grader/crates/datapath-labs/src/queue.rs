@@ -5,13 +5,12 @@ use std::ffi::CString;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use datapath::{Channel, End, Unseen};
 use nix::errno::Errno;
 use nix::mqueue::{
     MQ_OFlag, MqAttr, MqdT, mq_attr_member_t, mq_open, mq_receive, mq_send, mq_unlink,
 };
 use nix::sys::stat::Mode;
-
-use crate::channel::{Channel, End, Unseen};
 
 /// The longest message and the most of them that any user may have without asking.
 const MESSAGE: usize = 8192;

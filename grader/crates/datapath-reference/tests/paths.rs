@@ -2,24 +2,25 @@
 
 use std::process::{Command, Output};
 
-use compare::{Mechanism, Sample, Size};
+use datapath::{Mechanism, Sample, Size};
 
 /// Few of the long ones: they are filled and compared byte by byte, by code that is not optimised.
 fn messages(size: Size) -> u64 {
     (256 * 1024 / size.bytes() as u64).clamp(3, 50)
 }
 
-fn datapath(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_datapath"))
-        .args(args)
-        .output()
-        .expect("datapath starts")
+const REFERENCE: &str = env!("CARGO_BIN_EXE_datapath-reference");
+const PLAIN: &str = env!("CARGO_BIN_EXE_datapath-plain");
+
+fn run(program: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output();
+    output.expect("the program starts")
 }
 
-fn measure(mechanism: Mechanism, size: Size, flags: &[&str]) -> Sample {
+fn measure(program: &str, mechanism: Mechanism, size: Size, flags: &[&str]) -> Sample {
     let numbers = [size.bytes().to_string(), messages(size).to_string()];
     let args = [mechanism.id(), &numbers[0], &numbers[1], "2"];
-    let output = datapath(&[&args[..], flags].concat());
+    let output = run(program, &[&args[..], flags].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{mechanism} with {size}: {said}");
     serde_json::from_slice(&output.stdout).expect("one sample as JSON")
@@ -34,7 +35,7 @@ fn sizes() -> [Size; 5] {
 fn every_mechanism_brings_every_byte_of_every_size() {
     for mechanism in Mechanism::ALL {
         for size in sizes() {
-            let sample = measure(mechanism, size, &["--every-byte"]);
+            let sample = measure(REFERENCE, mechanism, size, &["--every-byte"]);
             assert_eq!((sample.messages, sample.size), (messages(size), size));
             assert!(sample.stream_ns > 0 && sample.round_trip_ns > 0);
         }
@@ -48,7 +49,7 @@ fn plain_loops_bring_every_byte_too() {
         .filter(|mechanism| mechanism.uses_a_lab())
     {
         for size in sizes() {
-            assert!(measure(mechanism, size, &["--every-byte", "--plain"]).plain);
+            measure(PLAIN, mechanism, size, &["--every-byte"]);
         }
     }
 }
@@ -71,7 +72,7 @@ fn what_goes_through_the_kernel_is_counted_call_by_call_and_byte_by_byte() {
         for size in sizes() {
             let Sample {
                 sender, receiver, ..
-            } = measure(mechanism, size, &[]);
+            } = measure(REFERENCE, mechanism, size, &[]);
             let bytes = messages(size) * size.bytes() as u64;
             let sends = messages(size) * (size.bytes() as u64).div_ceil(part(mechanism));
             let what = format!("{mechanism} with {size}: {sender:?} {receiver:?}");
@@ -112,9 +113,25 @@ fn what_goes_through_the_kernel_is_counted_call_by_call_and_byte_by_byte() {
 }
 
 #[test]
+fn calls_of_futex_are_counted_on_request_and_nothing_else_changes() {
+    let flags = ["--every-byte", "--count-futex"];
+    for mechanism in Mechanism::ALL {
+        // Two slots, and messages that take long to fill and to compare: one has to wait.
+        let sample = measure(REFERENCE, mechanism, sizes()[4], &flags);
+        let calls = sample.sender.futex_calls + sample.receiver.futex_calls;
+        assert_eq!(calls > 0, mechanism.calls_futex(), "{sample:?}");
+    }
+    let silent = measure(REFERENCE, Mechanism::ShmSemaphores, sizes()[4], &[]);
+    assert_eq!(
+        (silent.sender.futex_calls, silent.receiver.futex_calls),
+        (0, 0)
+    );
+}
+
+#[test]
 fn no_object_is_left_behind() {
     for mechanism in Mechanism::ALL {
-        measure(mechanism, sizes()[1], &[]);
+        measure(REFERENCE, mechanism, sizes()[1], &[]);
     }
     let names = std::fs::read_dir("/dev/shm").expect("shared memory has a folder");
     let mut names = names.filter_map(Result::ok).map(|entry| entry.file_name());
@@ -140,11 +157,11 @@ fn wrong_arguments_are_told_how_to_be_right() {
         &["pipe", "64", "10", "10", "--fast"],
     ];
     for args in wrong {
-        let output = datapath(args);
+        let output = run(REFERENCE, args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage:"));
     }
-    let output = datapath(&["tcp", "64", "10", "10", "--plain"]);
+    let output = run(PLAIN, &["tcp", "64", "10", "10"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no plain loop"));
 }

@@ -1,4 +1,4 @@
-//! What one measurement is asked for and what it says. The program `datapath` prints one
+//! What one measurement is asked for and what it says. The programs made of `datapath` print one
 //! [`Sample`] as a line of JSON. Knows no repeats.
 
 use serde::{Deserialize, Serialize};
@@ -48,11 +48,13 @@ pub struct Cost {
     /// Bytes that those calls copied into the kernel.
     pub bytes_written: u64,
     /// Calls that `/proc/self/io` does not see and the loop counted itself: `mq_send`,
-    /// `mq_receive`, `sched_yield`. Calls of futex(2) are in neither count: the C library decides
-    /// about them.
+    /// `mq_receive`, `sched_yield`.
     pub own_calls: u64,
     /// Bytes that those calls copied into or out of the kernel.
     pub own_bytes: u64,
+    /// Calls of futex(2), about which the C library decides. 0 unless the measurement was asked to
+    /// count them.
+    pub futex_calls: u64,
     /// Times the process went to sleep.
     pub voluntary_switches: u64,
     /// Times the kernel took the processor away from it.
@@ -67,7 +69,7 @@ impl Cost {
     /// System calls that were counted.
     #[must_use]
     pub const fn calls(&self) -> u64 {
-        self.reads + self.writes + self.own_calls
+        self.reads + self.writes + self.own_calls + self.futex_calls
     }
 
     /// Bytes that were copied between process and kernel.
@@ -94,8 +96,6 @@ impl Cost {
 pub struct Sample {
     /// What was measured.
     pub mechanism: Mechanism,
-    /// Whether a plain loop moved the bytes instead of the lab's functions.
-    pub plain: bool,
     /// Length of a message.
     pub size: Size,
     /// Messages of the stream.
