@@ -1,39 +1,50 @@
 //! `diff`: whose marks differ between two runs, in which test, and why.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use model::printable;
-use pipeline::{LabChange, Reason, Run, RunError};
+use pipeline::{LabChange, Marks, Reason, Run, RunError};
 
 use crate::cli::DiffArgs;
 use crate::show::{self, STRONG, styled};
 
 /// Prints every difference; the exit code says whether there was one.
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode> {
-    match differences(args) {
-        Ok(changes) if changes.is_empty() => {
-            show::line("nothing differs");
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(changes) => {
-            changes.iter().for_each(tell);
-            show::line(total(&changes));
-            Ok(ExitCode::from(1))
-        }
+    let runs = marks(&args.run_a).and_then(|a| Ok((a, marks(&args.run_b)?)));
+    let (a, b) = match runs {
+        Ok(runs) => runs,
         // As diff(1) has it: 1 is an answer, so trouble is 2.
         Err(error) => {
             show::error(&error.into());
-            Ok(ExitCode::from(2))
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let (mut n_changes, mut n_flakes) = (0, 0);
+    for change in pipeline::compare(&a, &b) {
+        let is_flake = change.reasons == [Reason::Flake];
+        if is_flake || !args.only_flakes {
+            tell(&change);
+            n_changes += 1;
+            n_flakes += usize::from(is_flake);
         }
     }
+    if n_changes == 0 {
+        show::line("nothing differs");
+        return Ok(ExitCode::SUCCESS);
+    }
+    show::line(format_args!(
+        "{n_changes} marks or verdicts differ, {n_flakes} by a flake"
+    ));
+    Ok(ExitCode::from(1))
 }
 
-fn differences(args: &DiffArgs) -> Result<Vec<LabChange>, RunError> {
-    let (a, b) = (Run::read(&args.run_a)?, Run::read(&args.run_b)?);
-    let mut changes = pipeline::compare(&a, &b)?;
-    changes.retain(|change| !args.only_flakes || change.reasons == [Reason::Flake]);
-    Ok(changes)
+/// A run's marks by its own rules.
+fn marks(folder: &Path) -> Result<Marks, RunError> {
+    let run = Run::read(folder)?;
+    let policy = run.policy(None)?;
+    Ok(run.marks(policy))
 }
 
 fn tell(change: &LabChange) {
@@ -53,15 +64,4 @@ fn tell(change: &LabChange) {
             test.id, test.before, test.after
         ));
     }
-}
-
-fn total(changes: &[LabChange]) -> String {
-    let flakes = changes
-        .iter()
-        .filter(|change| change.reasons == [Reason::Flake]);
-    format!(
-        "{} marks or verdicts differ, {} by a flake",
-        changes.len(),
-        flakes.count()
-    )
 }

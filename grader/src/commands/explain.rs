@@ -23,7 +23,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode> {
         told.row.part,
         told.row.points
     ));
-    tell(told.verdict, told.evidence);
+    tell(&told.verdict, told.evidence.as_ref());
     if args.replay {
         return replay(args, &run, &told);
     }

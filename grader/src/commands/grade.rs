@@ -46,7 +46,7 @@ pub(crate) fn run(args: &GradeArgs) -> Result<ExitCode> {
     }
     let graded = graded?;
     if !args.quiet {
-        summary::print(&graded.gradebook);
+        summary::print(graded.marks.bare());
         let run = args.run.display();
         let level = options.tests.level;
         show::line(format_args!("isolation {level}; report: {run}/report.html"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Gradebook, LabGrade, LabStatus, Rubric, SubmissionGrade};
+use crate::{LabGrade, LabStatus, Rubric, SubmissionGrade};
 
 /// The rules of one course. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,13 +134,11 @@ impl Policy {
     }
 
     /// Applies everything else to marks made from those rubrics.
-    pub fn adjust(&self, gradebook: &mut Gradebook) {
-        for submission in &mut gradebook.submissions {
-            let mut free_days = self.late.free_days;
-            let SubmissionGrade { id, labs, .. } = submission;
-            for lab in labs {
-                self.adjust_lab(id, lab, &mut free_days);
-            }
+    pub fn adjust(&self, submission: &mut SubmissionGrade) {
+        let mut free_days = self.late.free_days;
+        let SubmissionGrade { id, labs, .. } = submission;
+        for lab in labs {
+            self.adjust_lab(id, lab, &mut free_days);
         }
     }
 

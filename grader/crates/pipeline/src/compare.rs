@@ -1,12 +1,11 @@
 //! Two runs compared: whose marks changed, in which test, and why. A pure function of two journals
 //! and the rules beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, TestGrade};
+use model::{LabGrade, LabStatus, Outcome, SubmissionGrade, TestGrade};
 
-use crate::gradebook::{SeatRecords, seats};
-use crate::{Run, RunError};
+use crate::gradebook::Marks;
 
 /// What changed in one lab of one submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,50 +72,54 @@ impl Reason {
 }
 
 /// Everything that differs between two runs, by submission and lab. Each run's own rules count.
-///
-/// # Errors
-/// If a `course.toml` is wrong.
-pub fn compare(a: &Run, b: &Run) -> Result<Vec<LabChange>, RunError> {
-    let (book_a, book_b) = (a.gradebook(&a.policy(None)?), b.gradebook(&b.policy(None)?));
-    let (labs_a, labs_b) = (by_seat(&book_a), by_seat(&book_b));
-    let (seats_a, seats_b) = (seats(a.records()), seats(b.records()));
+pub fn compare<'a>(a: &'a Marks, b: &'a Marks) -> impl Iterator<Item = LabChange> + use<'a> {
+    let ids: BTreeSet<&String> = a.ids().iter().chain(b.ids()).collect();
+    ids.into_iter().flat_map(move |id| changes(a, b, id))
+}
+
+fn changes(a: &Marks, b: &Marks, id: &str) -> Vec<LabChange> {
+    let (old, new) = (a.of(id), b.of(id));
+    let labs = old.labs.iter().chain(&new.labs);
+    let labs: BTreeSet<&str> = labs.map(|lab| lab.lab.as_str()).collect();
     let mut changes = Vec::new();
-    let keys: BTreeSet<&(&str, &str)> = labs_a.keys().chain(labs_b.keys()).collect();
-    for &key in keys {
-        let (before, after) = (labs_a.get(&key).copied(), labs_b.get(&key).copied());
+    for lab in labs {
+        let (before, after) = (lab_of(&old, lab), lab_of(&new, lab));
         let tests = tests(before, after);
         if mark(before) == mark(after) && tests.is_empty() {
             continue;
         }
-        let source = |seats: &BTreeMap<_, SeatRecords<'_>>| {
-            seats.get(&key).map(|seat| seat.source.to_owned())
-        };
-        let other_code = source(&seats_a) != source(&seats_b);
         let reasons = match (before, after) {
-            (Some(before), Some(after)) => reasons(a, b, before, after, other_code),
+            (Some(before), Some(after)) => reasons(a, b, id, before, after),
             _ => vec![Reason::OnlyInOne],
         };
         changes.push(LabChange {
-            submission: key.0.to_owned(),
-            lab: key.1.to_owned(),
+            submission: id.to_owned(),
+            lab: lab.to_owned(),
             before: mark(before),
             after: mark(after),
             reasons,
             tests,
         });
     }
-    Ok(changes)
+    changes
 }
 
 /// What may explain that two marks differ. Only if nothing else does, it is a flake.
-fn reasons(a: &Run, b: &Run, before: &LabGrade, after: &LabGrade, other_code: bool) -> Vec<Reason> {
-    let ((tests_a, level_a, _), (tests_b, level_b, _)) = (a.header(), b.header());
+fn reasons(a: &Marks, b: &Marks, id: &str, before: &LabGrade, after: &LabGrade) -> Vec<Reason> {
+    let source = |marks: &Marks| {
+        let seat = marks.run().journal().index().seat(id, &before.lab);
+        seat.map(|seat| seat.source.clone())
+    };
+    let other_code = source(a) != source(b);
+    let (run_a, run_b) = (a.run().header(), b.run().header());
+    let other_tests = run_a.course != run_b.course;
+    let other_level = run_a.isolation != run_b.isolation;
     let other_verdicts = before.status != after.status || !verdicts(before).eq(verdicts(after));
     let fault = [before, after].map(|lab| lab.status == LabStatus::GraderFault);
     let candidates = [
         (other_code, Reason::OtherCode),
-        (tests_a != tests_b, Reason::OtherTests),
-        (level_a != level_b && other_verdicts, Reason::OtherIsolation),
+        (other_tests, Reason::OtherTests),
+        (other_level && other_verdicts, Reason::OtherIsolation),
         (fault.contains(&true) && other_verdicts, Reason::GraderFault),
     ];
     let holding = candidates.into_iter().filter(|(holds, _)| *holds);
@@ -134,13 +137,8 @@ fn verdicts(lab: &LabGrade) -> impl Iterator<Item = (&str, Outcome)> {
         .map(|test| (test.id.as_str(), test.outcome))
 }
 
-fn by_seat(book: &Gradebook) -> BTreeMap<(&str, &str), &LabGrade> {
-    let submissions = book.submissions.iter();
-    let labs = submissions.flat_map(|submission| {
-        let labs = submission.labs.iter();
-        labs.map(|lab| ((submission.id.as_str(), lab.lab.as_str()), lab))
-    });
-    labs.collect()
+fn lab_of<'a>(submission: &'a SubmissionGrade, name: &str) -> Option<&'a LabGrade> {
+    submission.labs.iter().find(|lab| lab.lab == name)
 }
 
 fn mark(lab: Option<&LabGrade>) -> String {

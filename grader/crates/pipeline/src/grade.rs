@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, Record, Rubric};
+use model::{LabGrade, LabStatus, Outcome, Record, Rubric};
 
 use crate::course_file::{self, CourseFileError};
 use crate::digest::Digest;
-use crate::gradebook::{by_submission, gradebook, seats};
+use crate::gradebook::Marks;
 use crate::intake::{self, IntakeError};
 use crate::kit::{Course, Kit, KitError, check_tests};
 use crate::one::Grading;
-use crate::reports::{ReportError, write_reports};
+use crate::reading::Run;
+use crate::reports::ReportError;
 use crate::run::TestOptions;
 use crate::store::{Lock, Store, StoreError};
 use crate::work::{Work, alike, source};
@@ -31,10 +32,10 @@ pub struct GradeOptions {
 }
 
 /// A graded class.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Graded {
     /// The marks.
-    pub gradebook: Gradebook,
+    pub marks: Marks,
     /// Tests and labs without a verdict because of us.
     pub n_faults: usize,
 }
@@ -97,13 +98,12 @@ pub fn grade(
     let level = options.tests.level.to_string();
     let ids: Vec<String> = submissions.iter().map(|s| s.id.clone()).collect();
     let policy = course_file::of_run(run, &rubrics, &ids)?;
-    let (store, found) = Store::open(lock, &course_digest(&kits), &level, rubrics)?;
-    if found.repaired {
+    let (store, is_repaired) = Store::open(lock, &course_digest(&kits), &level, rubrics)?;
+    if is_repaired {
         sink(Event::JournalRepaired);
     }
 
     let names: Vec<&str> = course.labs.iter().map(|lab| lab.name.as_str()).collect();
-    let noted = by_submission(&found.records);
     let mut work = Vec::new();
     for submission in &submissions {
         course.stop.check()?;
@@ -118,13 +118,14 @@ pub fn grade(
             notes: intake.notes,
             rejected: intake.rejected,
         };
-        if noted.get(submission.id.as_str()) != Some(&&record) {
+        let noted = store.taken_in(&submission.id)?;
+        if noted.as_ref() != Some(&record) {
             store.append(&[record])?;
         }
     }
-    let before = seats(&found.records);
-    let (done, open): (Vec<&Work<'_>>, Vec<&Work<'_>>) =
-        work.iter().partition(|work| work.is_done(&before));
+    let (done, open): (Vec<&Work<'_>>, Vec<&Work<'_>>) = work
+        .iter()
+        .partition(|work| work.is_done(store.journal().index()));
     sink(Event::Started {
         n_seats: work.len(),
         n_done_before: done.len(),
@@ -132,7 +133,6 @@ pub fn grade(
     let grading = Grading {
         run,
         labs: &names,
-        before,
         options,
         store: &store,
         sink,
@@ -142,21 +142,11 @@ pub fn grade(
         grading.alike(alike)
     })?;
 
-    let mut records = found.records;
-    records.append(&mut store.into_written());
-    let gradebook = gradebook(&records, &ids, &policy);
-    write_reports(run, &records, &gradebook)?;
-    drop(records);
-    let n_faults = gradebook
-        .submissions
-        .iter()
-        .flat_map(|s| &s.labs)
-        .map(n_faults)
-        .sum();
-    Ok(Graded {
-        gradebook,
-        n_faults,
-    })
+    let marks = Marks::new(Run::new(run, store.into_journal()), ids, policy);
+    marks.write_reports()?;
+    let labs = marks.bare().flat_map(|submission| submission.labs);
+    let n_faults = labs.map(|lab| n_faults(&lab)).sum();
+    Ok(Graded { marks, n_faults })
 }
 
 pub(crate) fn course_digest(kits: &[Kit]) -> String {

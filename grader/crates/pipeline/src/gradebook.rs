@@ -1,227 +1,186 @@
-//! From the journal's records to the gradebook: a pure function, so that marks can be made again
-//! without running anything.
+//! From the journal to marks, one submission at a time: marks can be made again without running
+//! anything, and a class is never in memory as a whole.
 
 use std::collections::BTreeMap;
 
-use model::{
-    Evidence, Gradebook, LabGrade, LabStatus, Outcome, Policy, Record, Reveal, Rubric,
-    SubmissionGrade, TestGrade, Verdict, score,
-};
+use model::{LabGrade, Outcome, Policy, Record, Reveal, Rubric, SubmissionGrade, TestGrade, score};
+use report::{Class, Entry};
 use sandbox::Level;
 
-/// What the journal says of one lab of one submission. A record for other sources starts anew.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SeatRecords<'a> {
-    /// Digest of the sources that these records are about.
-    pub(crate) source: &'a str,
-    /// The end before any test, if it came to that.
-    pub(crate) ended: Option<(LabStatus, &'a str)>,
-    /// Verdicts by test.
-    pub(crate) tests: BTreeMap<&'a str, (&'a Verdict, Option<&'a Evidence>)>,
+use crate::index::Seat;
+use crate::journal::Journal;
+use crate::reading::Run;
+use crate::store::StoreError;
+
+/// The marks of one run by the rules of one course.
+#[derive(Debug)]
+pub struct Marks {
+    run: Run,
+    policy: Policy,
+    /// With the points of the course.
+    rubrics: Vec<Rubric>,
+    ids: Vec<String>,
 }
 
-/// The records of every lab of every submission: the last word on each.
-pub(crate) fn seats(records: &[Record]) -> BTreeMap<(&str, &str), SeatRecords<'_>> {
-    let mut seats: BTreeMap<(&str, &str), SeatRecords<'_>> = BTreeMap::new();
-    for record in records {
-        let (submission, lab, source) = match record {
-            Record::Lab {
-                submission,
-                lab,
-                source,
-                ..
-            }
-            | Record::Test {
-                submission,
-                lab,
-                source,
-                ..
-            } => (submission, lab, source),
-            Record::Run { .. } | Record::Submission { .. } => continue,
-        };
-        let seat = seats.entry((submission, lab)).or_default();
-        if seat.source != source {
-            *seat = SeatRecords {
-                source,
-                ..SeatRecords::default()
-            };
-        }
-        match record {
-            Record::Lab { status, detail, .. } => seat.ended = Some((*status, detail)),
-            Record::Test {
-                test,
-                verdict,
-                evidence,
-                ..
-            } => {
-                seat.ended = None;
-                seat.tests.insert(test, (verdict, evidence.as_ref()));
-            }
-            Record::Run { .. } | Record::Submission { .. } => {}
+impl Marks {
+    /// The marks of the submissions in `ids`, in that order.
+    pub(crate) fn new(run: Run, ids: Vec<String>, policy: Policy) -> Self {
+        let mut rubrics = run.header().rubrics.clone();
+        policy.weigh(&mut rubrics);
+        Self {
+            run,
+            policy,
+            rubrics,
+            ids,
         }
     }
-    seats
-}
 
-/// The last word on how each submission was taken in.
-pub(crate) fn by_submission(records: &[Record]) -> BTreeMap<&str, &Record> {
-    let mut taken_in = BTreeMap::new();
-    for record in records {
-        if let Record::Submission { id, .. } = record {
-            taken_in.insert(id.as_str(), record);
+    /// Leaves out every submission that is not in `ids`.
+    pub fn retain(&mut self, ids: &[String]) {
+        self.ids.retain(|id| ids.contains(id));
+    }
+
+    /// The run that they are made from.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The submissions, in the order in which they are told.
+    pub(crate) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// What reports say of the class as a whole.
+    pub fn class(&self) -> Class {
+        let index = self.run.journal().index();
+        let isolation = &self.run.header().isolation;
+        let level: Result<Level, _> = isolation.parse();
+        let missing = level.map(Level::not_promised).unwrap_or_default();
+        let is_there = |lab: &&String| self.ids.iter().any(|id| index.seat(id, lab).is_some());
+        let labs = self.rubrics.iter().map(|rubric| &rubric.lab);
+        Class {
+            isolation: isolation.clone(),
+            not_promised: missing.iter().map(|text| (*text).to_owned()).collect(),
+            labs: labs.filter(is_there).cloned().collect(),
+            n_submissions: self.ids.len(),
         }
     }
-    taken_in
-}
 
-/// The gradebook of the submissions in `ids`, in that order, by the rules of the course.
-pub(crate) fn gradebook(records: &[Record], ids: &[String], policy: &Policy) -> Gradebook {
-    let (isolation, mut rubrics) = match records.first() {
-        Some(Record::Run {
-            isolation, rubrics, ..
-        }) => (isolation.clone(), rubrics.clone()),
-        _ => Default::default(),
-    };
-    policy.weigh(&mut rubrics);
-    let (seats, taken_in) = (seats(records), by_submission(records));
-    let submission = |id: &String| {
-        let notes = match taken_in.get(id.as_str()) {
-            Some(Record::Submission { notes, .. }) => notes.clone(),
-            _ => Vec::new(),
-        };
-        let labs = rubrics.iter().filter_map(|rubric| {
-            let seat = seats.get(&(id.as_str(), rubric.lab.as_str()))?;
+    /// Every submission without its words: notes, details and messages are empty.
+    pub fn bare(&self) -> impl Iterator<Item = SubmissionGrade> {
+        self.ids.iter().map(|id| self.of(id))
+    }
+
+    /// Every submission with its words and what verdicts were made from, except for passed tests,
+    /// of which there is nothing to tell.
+    pub fn told(&self) -> impl Iterator<Item = Result<Entry, StoreError>> {
+        self.ids
+            .iter()
+            .map(|id| with_words(self.of(id), self.run.journal()))
+    }
+
+    /// One submission without its words.
+    pub(crate) fn of(&self, id: &str) -> SubmissionGrade {
+        let index = self.run.journal().index();
+        let labs = self.rubrics.iter().filter_map(|rubric| {
+            let seat = index.seat(id, &rubric.lab)?;
             Some(lab_grade(rubric, seat))
         });
-        SubmissionGrade {
-            id: id.clone(),
-            notes,
+        let mut submission = SubmissionGrade {
+            id: id.to_owned(),
+            notes: Vec::new(),
             labs: labs.collect(),
-        }
-    };
-    let mut gradebook = Gradebook {
-        version: Gradebook::VERSION,
-        not_promised: not_promised(&isolation),
-        isolation,
-        submissions: ids.iter().map(submission).collect(),
-    };
-    policy.adjust(&mut gradebook);
-    gradebook
+        };
+        self.policy.adjust(&mut submission);
+        submission
+    }
 }
 
-fn not_promised(isolation: &str) -> Vec<String> {
-    let level: Result<Level, _> = isolation.parse();
-    let missing = level.map(Level::not_promised).unwrap_or_default();
-    missing.iter().map(|text| (*text).to_owned()).collect()
-}
-
-fn lab_grade(rubric: &Rubric, seat: &SeatRecords<'_>) -> LabGrade {
-    if let Some((status, detail)) = seat.ended {
+fn lab_grade(rubric: &Rubric, seat: &Seat) -> LabGrade {
+    if let Some((status, _)) = seat.ended {
         return LabGrade {
             lab: rubric.lab.clone(),
             status,
             score: 0,
             max_score: rubric.max_score(),
-            detail: detail.to_owned(),
+            detail: String::new(),
             weight: None,
             adjustments: Vec::new(),
             is_settled: false,
             tests: Vec::new(),
         };
     }
-    let tests = rubric.rows.iter().filter_map(|row| {
-        let (verdict, evidence) = seat.tests.get(row.id.as_str())?;
-        Some(TestGrade {
-            id: row.id.clone(),
-            part: row.part,
-            outcome: verdict.outcome,
-            score: if verdict.outcome.is_pass() {
-                row.points
-            } else {
-                0
-            },
-            max_score: match verdict.outcome {
-                Outcome::Unavailable => 0,
-                _ => row.points,
-            },
-            message: verdict.message.clone(),
-            reveal: Reveal::default(),
-            seed: evidence.map_or(0, |evidence| evidence.seed),
-            wall_ms: evidence.map_or(0, |evidence| evidence.wall_ms),
-            cpu_ms: evidence.map_or(0, |evidence| evidence.cpu_ms),
-        })
-    });
+    let tests = rubric
+        .rows
+        .iter()
+        .zip(&seat.tests)
+        .filter_map(|(row, mark)| {
+            let mark = mark.as_ref()?;
+            Some(TestGrade {
+                id: row.id.clone(),
+                part: row.part,
+                outcome: mark.outcome,
+                score: if mark.outcome.is_pass() {
+                    row.points
+                } else {
+                    0
+                },
+                max_score: match mark.outcome {
+                    Outcome::Unavailable => 0,
+                    _ => row.points,
+                },
+                message: Default::default(),
+                reveal: Reveal::default(),
+                seed: mark.seed,
+                wall_ms: mark.wall_ms,
+                cpu_ms: mark.cpu_ms,
+            })
+        });
     score(rubric, tests.collect())
+}
+
+/// Reads what [`Marks::of`] leaves out.
+fn with_words(mut grade: SubmissionGrade, journal: &Journal) -> Result<Entry, StoreError> {
+    let index = journal.index();
+    if let Some(&place) = index.taken_in().get(&grade.id)
+        && let Record::Submission { notes, .. } = journal.record(place)?
+    {
+        grade.notes = notes;
+    }
+    let mut evidence = BTreeMap::new();
+    for (n_lab, lab) in grade.labs.iter_mut().enumerate() {
+        let Some(seat) = index.seat(&grade.id, &lab.lab) else {
+            continue;
+        };
+        if let Some((_, place)) = seat.ended
+            && let Record::Lab { detail, .. } = journal.record(place)?
+        {
+            lab.detail = detail;
+        }
+        let marks = seat.tests.iter().flatten();
+        for (n_test, (test, mark)) in lab.tests.iter_mut().zip(marks).enumerate() {
+            if mark.outcome.is_pass() {
+                continue;
+            }
+            if let Record::Test {
+                verdict,
+                evidence: seen,
+                ..
+            } = journal.record(mark.place)?
+            {
+                test.message = verdict.message;
+                evidence.extend(seen.map(|seen| ((n_lab, n_test), seen)));
+            }
+        }
+    }
+    Ok(Entry { grade, evidence })
 }
 
 /// A test of ours that failed has no verdict yet: it is run again when grading goes on. So is one
 /// that lacked an instrument, for that may be on another machine.
-pub(crate) fn is_final(verdict: &Verdict) -> bool {
+pub(crate) fn is_final(outcome: Outcome) -> bool {
     !matches!(
-        verdict.outcome,
+        outcome,
         Outcome::GraderFault | Outcome::Skipped | Outcome::Unavailable
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::{Limits, Message, RubricRow};
-
-    fn records() -> Vec<Record> {
-        let row = |id: &str| RubricRow {
-            id: id.into(),
-            part: 1,
-            points: 2,
-            needs: Vec::new(),
-            limits: Limits::DEFAULT,
-            why: String::new(),
-            read: String::new(),
-            hint: Default::default(),
-        };
-        let rubric = Rubric {
-            lab: "pipes".into(),
-            rows: vec![row("a"), row("b")],
-        };
-        vec![Record::Run {
-            version: 1,
-            course: "c".into(),
-            isolation: "B".into(),
-            rubrics: vec![rubric],
-        }]
-    }
-
-    fn test(source: &str, id: &str, outcome: Outcome) -> Record {
-        Record::Test {
-            submission: "alice".into(),
-            lab: "pipes".into(),
-            source: source.into(),
-            test: id.into(),
-            verdict: Verdict {
-                outcome,
-                message: Message::default(),
-            },
-            evidence: None,
-        }
-    }
-
-    #[test]
-    fn other_sources_of_the_same_submitter_start_the_lab_anew() {
-        let mut records = records();
-        records.push(test("old", "a", Outcome::Pass));
-        records.push(test("new", "b", Outcome::Pass));
-        let grade =
-            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
-        assert_eq!((grade.score, grade.max_score, grade.tests.len()), (2, 4, 1));
-    }
-
-    #[test]
-    fn a_fault_of_ours_makes_the_mark_open_instead_of_zero() {
-        let mut records = records();
-        records.push(test("s", "a", Outcome::Pass));
-        records.push(test("s", "b", Outcome::GraderFault));
-        let grade =
-            &gradebook(&records, &["alice".into()], &Policy::default()).submissions[0].labs[0];
-        assert_eq!(grade.status, LabStatus::GraderFault);
-    }
 }

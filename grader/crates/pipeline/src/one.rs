@@ -9,18 +9,16 @@ use model::{LabStatus, Outcome, Record, RubricRow};
 
 use crate::build::{Built, build};
 use crate::grade::{GradeError, GradeOptions};
-use crate::gradebook::is_final;
 use crate::run::run_tests;
 use crate::seat::Seat;
 use crate::store::Store;
-use crate::work::{Before, Work, source};
+use crate::work::{Work, source};
 use crate::{Event, Sink, intake, kept};
 
 /// What all seats of a class have in common.
 pub(crate) struct Grading<'a> {
     pub(crate) run: &'a Path,
     pub(crate) labs: &'a [&'a str],
-    pub(crate) before: Before<'a>,
     pub(crate) options: &'a GradeOptions,
     pub(crate) store: &'a Store,
     pub(crate) sink: Sink<'a>,
@@ -53,7 +51,7 @@ impl Grading<'_> {
             found.push(record);
             Ok::<(), GradeError>(())
         };
-        let known = self.known(work);
+        let known = work.known(self.store.journal().index());
         match self.programs(work)? {
             Ok(seat) => {
                 let programs = seat.programs();
@@ -127,18 +125,6 @@ impl Grading<'_> {
             Built::Fault(reason) => Err((LabStatus::GraderFault, reason)),
             Built::Programs => Ok(seat),
         })
-    }
-
-    /// Final verdicts of an earlier call on the same files.
-    fn known(&self, work: &Work<'_>) -> BTreeMap<String, Outcome> {
-        let key = (work.submission.id.as_str(), work.kit.lab.name.as_str());
-        let seat = self.before.get(&key);
-        seat.filter(|seat| seat.source == work.source)
-            .iter()
-            .flat_map(|seat| &seat.tests)
-            .filter(|(_, (verdict, _))| is_final(verdict))
-            .map(|(&id, (verdict, _))| (id.to_owned(), verdict.outcome))
-            .collect()
     }
 
     fn tell_start(&self, work: &Work<'_>) {

@@ -1,23 +1,22 @@
 //! Reads a RUN folder to make marks from it again. Nothing is run, locked or changed, so that a
 //! run can also be looked at while it is graded.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use model::{Gradebook, JOURNAL_VERSION, Policy, Record, Rubric};
+use model::{JOURNAL_VERSION, Policy};
 
 use crate::course_file::{self, CourseFileError};
-use crate::gradebook::gradebook;
-use crate::reports::{self, ReportError};
-use crate::store::{self, StoreError};
+use crate::gradebook::Marks;
+use crate::index::Header;
+use crate::journal::Journal;
+use crate::store::StoreError;
 
 /// The journal of one RUN folder, as it is now.
 #[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
-    records: Vec<Record>,
+    journal: Journal,
 }
 
 /// Why a RUN folder cannot be read.
@@ -63,31 +62,29 @@ impl Run {
             path: path.clone(),
             error,
         })?;
-        let records = store::records(&path, BufReader::new(file))?;
-        match records.first() {
-            Some(Record::Run { version, .. }) if *version == JOURNAL_VERSION => Ok(Self {
-                folder: folder.to_owned(),
-                records,
-            }),
-            Some(Record::Run { version, .. }) => Err(RunError::Journal(StoreError::OtherVersion {
+        let (journal, _) = Journal::read(path.clone(), file)?;
+        match journal.index().header() {
+            Some(header) if header.version == JOURNAL_VERSION => Ok(Self::new(folder, journal)),
+            Some(header) => Err(RunError::Journal(StoreError::OtherVersion {
                 path,
-                found: *version,
+                found: header.version,
             })),
-            _ => Err(RunError::Empty(path)),
+            None => Err(RunError::Empty(path)),
         }
     }
 
-    /// Digest of the course that it was graded with, the isolation rung, and the rubrics.
-    pub fn header(&self) -> (&str, &str, &[Rubric]) {
-        match &self.records[0] {
-            Record::Run {
-                course,
-                isolation,
-                rubrics,
-                ..
-            } => (course, isolation, rubrics),
-            _ => unreachable!("a journal without this record is not read"),
+    /// A run whose journal was read and begins as it should.
+    pub(crate) fn new(folder: &Path, journal: Journal) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            journal,
         }
+    }
+
+    /// What it was graded with.
+    pub(crate) fn header(&self) -> &Header {
+        let header = self.journal.index().header();
+        header.expect("a journal without this record is no run")
     }
 
     /// The folder.
@@ -95,19 +92,14 @@ impl Run {
         &self.folder
     }
 
-    /// All records, the header included.
-    pub(crate) fn records(&self) -> &[Record] {
-        &self.records
+    /// Its journal.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Every submission that was taken in, by id.
     pub fn submissions(&self) -> Vec<String> {
-        let id = |record: &Record| match record {
-            Record::Submission { id, .. } => Some(id.clone()),
-            _ => None,
-        };
-        let ids: BTreeSet<String> = self.records.iter().filter_map(id).collect();
-        ids.into_iter().collect()
+        self.journal.index().taken_in().keys().cloned().collect()
     }
 
     /// Refuses a name that nobody has.
@@ -131,7 +123,7 @@ impl Run {
     /// # Errors
     /// If the file is not as it should be.
     pub fn policy(&self, file: Option<&Path>) -> Result<Policy, RunError> {
-        let (_, _, rubrics) = self.header();
+        let rubrics = &self.header().rubrics;
         let policy = match file {
             Some(file) => course_file::read(file, rubrics, &self.submissions())?,
             None => course_file::of_run(&self.folder, rubrics, &self.submissions())?,
@@ -140,20 +132,8 @@ impl Run {
     }
 
     /// The marks by these rules.
-    pub fn gradebook(&self, policy: &Policy) -> Gradebook {
-        gradebook(&self.records, &self.submissions(), policy)
-    }
-
-    /// `report.html` of these marks.
-    pub fn page(&self, gradebook: &Gradebook) -> Vec<u8> {
-        reports::page(&self.records, gradebook)
-    }
-
-    /// Writes every file that grading leaves beside the journal.
-    ///
-    /// # Errors
-    /// If the disk says no.
-    pub fn write_reports(&self, gradebook: &Gradebook) -> Result<(), ReportError> {
-        reports::write_reports(&self.folder, &self.records, gradebook)
+    pub fn marks(self, policy: Policy) -> Marks {
+        let ids = self.submissions();
+        Marks::new(self, ids, policy)
     }
 }

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use model::{Evidence, Outcome, RubricRow, Verdict};
+use model::{Evidence, Outcome, Record, RubricRow, Verdict};
 
 use crate::Stopped;
 use crate::build::{Built, build};
 use crate::grade::course_digest;
-use crate::gradebook::seats;
 use crate::run::{TestOptions, run_tests};
 use crate::seat::Seat;
+use crate::store::StoreError;
 use crate::{Course, KitError, Run, kept};
 
 /// One verdict in a journal, with all that is known of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Told<'a> {
     /// The lab's name.
     pub lab: &'a str,
@@ -25,9 +25,9 @@ pub struct Told<'a> {
     /// Digest of the submitted files.
     pub source: &'a str,
     /// The verdict.
-    pub verdict: &'a Verdict,
+    pub verdict: Verdict,
     /// What it was made from; absent for a skipped test.
-    pub evidence: Option<&'a Evidence>,
+    pub evidence: Option<Evidence>,
 }
 
 /// Why one verdict cannot be told or had again.
@@ -86,6 +86,9 @@ pub enum ReplayError {
         /// The run folder.
         run: PathBuf,
     },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
     /// The course itself.
     #[error(transparent)]
     Kit(#[from] KitError),
@@ -109,10 +112,8 @@ impl Run {
         lab: Option<&str>,
         test: &str,
     ) -> Result<Told<'_>, ReplayError> {
-        let (_, _, rubrics) = self.header();
-        let wanted = rubrics
-            .iter()
-            .filter(|rubric| lab.is_none_or(|lab| rubric.lab == lab));
+        let rubrics = self.header().rubrics.iter();
+        let wanted = rubrics.filter(|rubric| lab.is_none_or(|lab| rubric.lab == lab));
         let rows = wanted.flat_map(|rubric| rubric.rows.iter().map(move |row| (rubric, row)));
         let rows: Vec<_> = rows.collect();
         let found: Vec<_> = rows.iter().filter(|(_, row)| row.id == test).collect();
@@ -133,26 +134,35 @@ impl Run {
                 });
             }
         };
-        let mut seats = seats(self.records());
-        let seat = seats.remove(&(submission, rubric.lab.as_str()));
         let none = |reason: &str| ReplayError::NoVerdict {
             submission: submission.to_owned(),
             lab: rubric.lab.clone(),
             test: test.to_owned(),
             reason: reason.to_owned(),
         };
+        let journal = self.journal();
+        let seat = journal.index().seat(submission, &rubric.lab);
         let seat = seat.ok_or_else(|| none("not graded yet"))?;
-        if let Some((status, detail)) = seat.ended {
-            return Err(none(&format!("{}: {detail}", status.name())));
+        if let Some((status, place)) = seat.ended {
+            let said = match journal.record(place)? {
+                Record::Lab { detail, .. } => detail,
+                _ => String::new(),
+            };
+            return Err(none(&format!("{}: {said}", status.name())));
         }
-        let (verdict, evidence) = *seat
-            .tests
-            .get(test)
-            .ok_or_else(|| none("not graded to its end"))?;
+        let n_row = rubric.rows.iter().position(|row| row.id == test);
+        let mark = n_row.and_then(|n_row| seat.tests[n_row]);
+        let mark = mark.ok_or_else(|| none("not graded to its end"))?;
+        let Record::Test {
+            verdict, evidence, ..
+        } = journal.record(mark.place)?
+        else {
+            return Err(none("not graded to its end"));
+        };
         Ok(Told {
             lab: &rubric.lab,
             row,
-            source: seat.source,
+            source: &seat.source,
             verdict,
             evidence,
         })
@@ -170,7 +180,7 @@ impl Run {
         options: &TestOptions,
         helper: &std::path::Path,
     ) -> Result<(Verdict, Option<Evidence>), ReplayError> {
-        let seed = told.evidence.map(|evidence| evidence.seed);
+        let seed = told.evidence.as_ref().map(|evidence| evidence.seed);
         let Some(files) = kept::read(self.folder(), told.source) else {
             let seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
             return Err(ReplayError::NoSources {
@@ -182,11 +192,15 @@ impl Run {
                 ),
             });
         };
-        let (digest, _, rubrics) = self.header();
-        let labs: Vec<String> = rubrics.iter().map(|rubric| rubric.lab.clone()).collect();
+        let header = self.header();
+        let labs: Vec<String> = header
+            .rubrics
+            .iter()
+            .map(|rubric| rubric.lab.clone())
+            .collect();
         let kits = course.kits(&course.select(&labs)?)?;
         let kit = kits.iter().find(|kit| kit.lab.name == told.lab);
-        let Some(kit) = kit.filter(|_| course_digest(&kits) == digest) else {
+        let Some(kit) = kit.filter(|_| course_digest(&kits) == header.course) else {
             return Err(ReplayError::OtherCourse {
                 run: self.folder().to_owned(),
             });

@@ -1,11 +1,13 @@
 //! The store: an append-only journal, synced record by record, and never two graders on one RUN.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
-use model::{Ended, JOURNAL_VERSION, Record, Rubric};
+use model::{JOURNAL_VERSION, Record, Rubric};
+
+use crate::journal::Journal;
 
 /// A RUN folder that is ours as long as this lives.
 #[derive(Debug)]
@@ -14,27 +16,11 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-/// The journal of one RUN folder.
+/// The journal of one RUN folder that is being graded.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
     journal: Mutex<Journal>,
     _lock: Lock,
-}
-
-#[derive(Debug)]
-struct Journal {
-    file: File,
-    written: Vec<Record>,
-}
-
-/// What an opened journal held.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Its records, in order, as [`slim`] leaves them; the header included unless it is new.
-    pub(crate) records: Vec<Record>,
-    /// Whether a last record cut short by a crash was dropped.
-    pub(crate) repaired: bool,
 }
 
 /// Why a RUN folder cannot be used, or no longer.
@@ -77,6 +63,14 @@ pub enum StoreError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// What could be read before cannot be read any more.
+    #[error("{path} was changed by something else while it was read: {error}; restore it")]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with it now.
+        error: io::Error,
+    },
 }
 
 /// What to do about an answer of the kernel's.
@@ -116,166 +110,94 @@ impl Lock {
 }
 
 impl Store {
-    /// Opens the journal and reads what an earlier run left.
+    /// Opens the journal and reads what an earlier run left. Says whether a last record cut short
+    /// by a crash was dropped.
     pub(crate) fn open(
         lock: Lock,
         course: &str,
         isolation: &str,
         rubrics: Vec<Rubric>,
-    ) -> Result<(Self, Found), StoreError> {
+    ) -> Result<(Self, bool), StoreError> {
         let path = lock.run.join("journal.jsonl");
-        let found = read(&path)?;
-        let options = File::options().create(true).append(true).clone();
-        let store = Self {
-            journal: Mutex::new(Journal {
-                file: options.open(&path).map_err(disk(&path))?,
-                written: Vec::new(),
-            }),
-            path,
-            _lock: lock,
-        };
-        if found.records.is_empty() {
+        let options = File::options().create(true).read(true).append(true).clone();
+        let file = options.open(&path).map_err(disk(&path))?;
+        let repairing = file.try_clone().map_err(disk(&path))?;
+        let (mut journal, cut) = Journal::read(path.clone(), file)?;
+        if let Some(whole) = cut {
+            let repaired = repairing.set_len(whole);
+            repaired
+                .and_then(|()| repairing.sync_all())
+                .map_err(disk(&path))?;
+        }
+        if repairing.metadata().map_err(disk(&path))?.len() == 0 {
             let header = Record::Run {
                 version: JOURNAL_VERSION,
                 course: course.to_owned(),
                 isolation: isolation.to_owned(),
                 rubrics,
             };
-            store.append(&[header])?;
+            journal.append(&[header])?;
         } else {
-            store.check_header(&found.records[0], course, isolation)?;
+            check_header(&journal, course, isolation)?;
         }
-        Ok((store, found))
-    }
-
-    fn check_header(
-        &self,
-        header: &Record,
-        course: &str,
-        isolation: &str,
-    ) -> Result<(), StoreError> {
-        match header {
-            Record::Run { version, .. } if *version != JOURNAL_VERSION => {
-                Err(StoreError::OtherVersion {
-                    path: self.path.clone(),
-                    found: *version,
-                })
-            }
-            Record::Run {
-                course: other,
-                isolation: rung,
-                ..
-            } if other == course && rung == isolation => Ok(()),
-            _ => Err(StoreError::OtherCourse(self.path.clone())),
-        }
+        let store = Self {
+            journal: Mutex::new(journal),
+            _lock: lock,
+        };
+        Ok((store, cut.is_some()))
     }
 
     /// Adds records. When this returns, they have reached the disk.
     pub(crate) fn append(&self, records: &[Record]) -> Result<(), StoreError> {
-        let mut lines = Vec::new();
-        for record in records {
-            serde_json::to_writer(&mut lines, record).expect("a record is plain data");
-            lines.push(b'\n');
-        }
-        let mut journal = self.journal.lock().expect("no holder of this lock panics");
-        let length = journal.file.metadata().map_err(disk(&self.path))?.len();
-        let written = journal.file.write_all(&lines);
-        written
-            .and_then(|()| journal.file.sync_data())
-            .map_err(|error| {
-                // Half a record would look like damage once another one follows it.
-                let _ = journal.file.set_len(length);
-                disk(&self.path)(error)
-            })?;
-        let kept = records.iter().cloned().map(slim);
-        journal.written.extend(kept);
-        Ok(())
+        self.journal().append(records)
     }
 
-    /// What was added since it was opened, as [`slim`] leaves it.
-    pub(crate) fn into_written(self) -> Vec<Record> {
+    /// The last word on how a submission was taken in.
+    pub(crate) fn taken_in(&self, id: &str) -> Result<Option<Record>, StoreError> {
+        let journal = self.journal();
+        let place = journal.index().taken_in().get(id);
+        place.map(|&place| journal.record(place)).transpose()
+    }
+
+    /// The journal as it is now; nobody can add to it meanwhile.
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().expect("no holder of this lock panics")
+    }
+
+    /// The journal, to which nobody adds any more.
+    pub(crate) fn into_journal(self) -> Journal {
         let journal = self.journal.into_inner();
-        journal.expect("no holder of this lock panics").written
+        journal.expect("no holder of this lock panics")
     }
 }
 
-/// A record without what only the journal needs to hold: nobody asks how a test was passed. A
-/// class of records is in memory at once.
-fn slim(mut record: Record) -> Record {
-    if let Record::Test {
-        verdict,
-        evidence: Some(evidence),
-        ..
-    } = &mut record
-        && verdict.outcome.is_pass()
-    {
-        evidence.programs = Vec::new();
-        evidence.ended = Ended::Clean;
+fn check_header(journal: &Journal, course: &str, isolation: &str) -> Result<(), StoreError> {
+    let path = journal.path().to_owned();
+    match journal.index().header() {
+        Some(header) if header.version != JOURNAL_VERSION => Err(StoreError::OtherVersion {
+            path,
+            found: header.version,
+        }),
+        Some(header) if header.course == course && header.isolation == isolation => Ok(()),
+        _ => Err(StoreError::OtherCourse(path)),
     }
-    record
-}
-
-/// The records of a journal; a missing one is empty. A cut last line is removed from the file.
-fn read(path: &Path) -> Result<Found, StoreError> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
-        file => file.map_err(disk(path))?,
-    };
-    let mut records = Vec::new();
-    let whole = scan(path, BufReader::new(file), |record| {
-        records.push(slim(record));
-    })?;
-    if let Some(whole) = whole {
-        let file = File::options().write(true).open(path);
-        let repaired = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
-        repaired.map_err(disk(path))?;
-    }
-    Ok(Found {
-        records,
-        repaired: whole.is_some(),
-    })
-}
-
-/// All that the records in a journal hold. A last line that is cut is left out.
-pub(crate) fn records(path: &Path, journal: impl BufRead) -> Result<Vec<Record>, StoreError> {
-    let mut records = Vec::new();
-    scan(path, journal, |record| records.push(record))?;
-    Ok(records)
-}
-
-/// Calls `each` for each whole line of a journal. If the last line is cut, says how many bytes
-/// are before it.
-fn scan(
-    path: &Path,
-    mut journal: impl BufRead,
-    mut each: impl FnMut(Record),
-) -> Result<Option<u64>, StoreError> {
-    let (mut line, mut whole) = (Vec::new(), 0);
-    for number in 1.. {
-        if journal.read_until(b'\n', &mut line).map_err(disk(path))? == 0 {
-            break;
-        }
-        if line.pop() != Some(b'\n') {
-            return Ok(Some(whole));
-        }
-        whole += line.len() as u64 + 1;
-        let record = serde_json::from_slice(&line).map_err(|error| StoreError::Damaged {
-            path: path.to_owned(),
-            line: number,
-            error,
-        })?;
-        each(record);
-        line.clear();
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn open(run: &Path, course: &str) -> Result<(Store, Found), StoreError> {
+    fn open(run: &Path, course: &str) -> Result<(Store, bool), StoreError> {
         Store::open(Lock::take(run)?, course, "B", Vec::new())
+    }
+
+    /// What the journal holds of submissions, read where the index says that it stands.
+    fn notes(store: &Store) -> Vec<Record> {
+        let journal = store.journal();
+        let places = journal.index().taken_in().values();
+        places
+            .map(|&place| journal.record(place).unwrap())
+            .collect()
     }
 
     fn note(id: &str) -> Record {
@@ -290,11 +212,12 @@ mod tests {
     fn what_was_appended_is_found_again() {
         let run = tempfile::tempdir().unwrap();
         let (store, _) = open(run.path(), "x").unwrap();
-        store.append(&[note("alice")]).unwrap();
+        store.append(&[note("alice"), note("bob")]).unwrap();
+        assert_eq!(notes(&store), [note("alice"), note("bob")]);
         drop(store);
-        let (_, found) = open(run.path(), "x").unwrap();
-        assert_eq!(found.records[1..], [note("alice")]);
-        assert!(!found.repaired);
+        let (store, is_repaired) = open(run.path(), "x").unwrap();
+        assert_eq!(notes(&store), [note("alice"), note("bob")]);
+        assert!(!is_repaired);
     }
 
     #[test]
@@ -308,11 +231,12 @@ mod tests {
         let header = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         for cut in header + 1..whole.len() {
             fs::write(&path, &whole[..cut]).unwrap();
-            let (store, found) = open(run.path(), "x").unwrap();
-            assert!(found.repaired && found.records.len() == 1, "cut at {cut}");
+            let (store, is_repaired) = open(run.path(), "x").unwrap();
+            assert!(is_repaired && notes(&store).is_empty(), "cut at {cut}");
             store.append(&[note("bob")]).unwrap();
+            assert_eq!(notes(&store), [note("bob")]);
             drop(store);
-            assert_eq!(open(run.path(), "x").unwrap().1.records[1..], [note("bob")]);
+            assert_eq!(notes(&open(run.path(), "x").unwrap().0), [note("bob")]);
         }
     }
 

@@ -7,7 +7,8 @@ use model::{LabStatus, Outcome};
 
 use crate::Submission;
 use crate::digest::{Digest, of_tree};
-use crate::gradebook::{SeatRecords, is_final};
+use crate::gradebook::is_final;
+use crate::index::{Index, Mark};
 use crate::intake::Intake;
 use crate::kit::Kit;
 
@@ -20,9 +21,6 @@ pub(crate) struct Work<'a> {
     /// Digest of the files that count.
     pub(crate) source: String,
 }
-
-/// What the journal held before this call.
-pub(crate) type Before<'a> = BTreeMap<(&'a str, &'a str), SeatRecords<'a>>;
 
 /// Digest of what a submission brought for a lab: of its files, of its refusal, or of nothing.
 pub(crate) fn source(intake: &Intake, lab: &str) -> String {
@@ -37,22 +35,35 @@ pub(crate) fn source(intake: &Intake, lab: &str) -> String {
 
 impl Work<'_> {
     /// Whether the journal holds a final verdict on all of it.
-    pub(crate) fn is_done(&self, before: &Before<'_>) -> bool {
-        let lab = self.kit.lab.name.as_str();
-        let Some(seat) = before.get(&(self.submission.id.as_str(), lab)) else {
+    pub(crate) fn is_done(&self, index: &Index) -> bool {
+        let Some(seat) = index.seat(&self.submission.id, &self.kit.lab.name) else {
             return false;
         };
         if seat.source != self.source {
             return false;
         }
+        let is_decided = |mark: &Mark| is_final(mark.outcome) || mark.outcome == Outcome::Skipped;
         match seat.ended {
             Some((status, _)) => status != LabStatus::GraderFault,
-            None => self.kit.rubric.rows.iter().all(|row| {
-                seat.tests.get(row.id.as_str()).is_some_and(|(verdict, _)| {
-                    is_final(verdict) || verdict.outcome == Outcome::Skipped
-                })
-            }),
+            None => seat
+                .tests
+                .iter()
+                .all(|mark| mark.as_ref().is_some_and(is_decided)),
         }
+    }
+
+    /// Final verdicts that the journal holds on these files.
+    pub(crate) fn known(&self, index: &Index) -> BTreeMap<String, Outcome> {
+        let seat = index.seat(&self.submission.id, &self.kit.lab.name);
+        let Some(seat) = seat.filter(|seat| seat.source == self.source) else {
+            return BTreeMap::new();
+        };
+        let outcomes = seat.tests.iter().map(|mark| Some(mark.as_ref()?.outcome));
+        let rows = self.kit.rubric.rows.iter();
+        rows.zip(outcomes)
+            .filter_map(|(row, outcome)| Some((row.id.clone(), outcome?)))
+            .filter(|(_, outcome)| is_final(*outcome))
+            .collect()
     }
 }
 

@@ -1,15 +1,32 @@
 //! `grades.csv`: one row a submission, one column a lab, for spreadsheets.
 
-use model::Gradebook;
+use std::io::{self, Write};
+
+use crate::{Class, Document, Entry};
 
 /// The marks as a table: `submission`, a column of points and one of status for each lab, then
 /// `total` and `max`. A mark that is not final because of us is left empty.
-pub fn grades_csv(gradebook: &Gradebook) -> Vec<u8> {
-    let labs = crate::labs_of(gradebook);
-    let mut rows = vec![header(&labs)];
-    for submission in &gradebook.submissions {
+pub fn grades_csv<W: Write>(out: W, class: &Class) -> impl Document + use<W> {
+    Table {
+        out: csv::Writer::from_writer(out),
+        labs: class.labs.clone(),
+    }
+}
+
+struct Table<W: Write> {
+    out: csv::Writer<W>,
+    labs: Vec<String>,
+}
+
+impl<W: Write> Document for Table<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(self.out.write_record(header(&self.labs))?)
+    }
+
+    fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        let submission = &entry.grade;
         let mut row = vec![guarded(&submission.id)];
-        for lab in &labs {
+        for lab in &self.labs {
             let grade = submission.labs.iter().find(|grade| grade.lab == *lab);
             row.push(match grade {
                 Some(grade) if grade.is_final() => grade.score.to_string(),
@@ -23,21 +40,18 @@ pub fn grades_csv(gradebook: &Gradebook) -> Vec<u8> {
             String::new()
         });
         row.push(submission.max_score().to_string());
-        rows.push(row);
+        Ok(self.out.write_record(row)?)
     }
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        table
-            .write_record(row)
-            .expect("memory takes every record, all of one length");
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
-    table.into_inner().expect("memory has nothing to flush")
 }
 
-fn header(labs: &[&str]) -> Vec<String> {
+fn header(labs: &[String]) -> Vec<String> {
     let columns = labs
         .iter()
-        .flat_map(|lab| [(*lab).to_owned(), format!("{lab} status")]);
+        .flat_map(|lab| [lab.clone(), format!("{lab} status")]);
     let ends = ["total".to_owned(), "max".to_owned()];
     std::iter::once("submission".to_owned())
         .chain(columns)

@@ -9,27 +9,19 @@ mod details;
 mod lanes;
 mod statistics;
 
-use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
-use model::{Evidence, Gradebook, LabGrade, LabStatus, SubmissionGrade};
+use model::{LabGrade, LabStatus, SubmissionGrade};
 use serde::Serialize;
+use statistics::Statistics;
+
+use crate::{Class, Document, Entry};
 
 const TEMPLATE: &str = include_str!("html/page.html.jinja");
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
-
-/// What the page is made from.
-#[derive(Clone, Debug)]
-pub struct Page<'a> {
-    /// The marks.
-    pub gradebook: &'a Gradebook,
-    /// What verdicts were made from, by submission, lab and test.
-    pub evidence: BTreeMap<(&'a str, &'a str, &'a str), &'a Evidence>,
-    /// The isolation levels that tests ran on, most used first.
-    pub boxes: Vec<BoxUse>,
-}
 
 /// One isolation level and how many tests ran on it.
 #[derive(Clone, Debug, Serialize)]
@@ -47,40 +39,79 @@ pub struct BoxUse {
 /// Where the template leaves room for the submissions.
 const DATA: &str = "<!-- submissions -->";
 
-/// The whole class on one page.
-pub fn html(page: &Page<'_>) -> Vec<u8> {
-    let frame = frame(page);
+/// The whole class on one page. It begins with summary and class table, so everything that follows
+/// has to be known without its words; `boxes` are the isolation levels that tests ran on, most used
+/// first.
+pub fn html<W: Write>(
+    out: W,
+    class: &Class,
+    bare: &mut dyn Iterator<Item = SubmissionGrade>,
+    boxes: &[BoxUse],
+) -> impl Document + use<W> {
+    let frame = frame(class, bare, boxes);
     // The last one: names in the class table are escaped, but nobody should have to know that.
     let (head, tail) = frame.rsplit_once(DATA).unwrap_or((&frame, ""));
-    let mut bytes = head.as_bytes().to_vec();
-    for (at, data) in details::of(page).enumerate() {
-        // No `<`, so that nothing in the data can end its element.
-        let data = data.to_string().replace('<', "\\u003c");
-        let script = format!("<script type=\"application/json\" id=\"d{at}\">{data}</script>\n");
-        bytes.extend_from_slice(script.as_bytes());
+    Page {
+        out,
+        head: head.to_owned(),
+        tail: tail.to_owned(),
+        n_added: 0,
     }
-    bytes.extend_from_slice(tail.as_bytes());
-    bytes
+}
+
+struct Page<W> {
+    out: W,
+    /// The page before and after the data of the submissions.
+    head: String,
+    tail: String,
+    n_added: usize,
+}
+
+impl<W: Write> Document for Page<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        self.out.write_all(self.head.as_bytes())
+    }
+
+    fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        // No `<`, so that nothing in the data can end its element.
+        let data = details::of(entry).to_string().replace('<', "\\u003c");
+        let at = self.n_added;
+        self.n_added += 1;
+        writeln!(
+            self.out,
+            "<script type=\"application/json\" id=\"d{at}\">{data}</script>"
+        )
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(self.tail.as_bytes())
+    }
 }
 
 /// The page without the data of the submissions.
-fn frame(page: &Page<'_>) -> String {
+fn frame(
+    class: &Class,
+    bare: &mut dyn Iterator<Item = SubmissionGrade>,
+    boxes: &[BoxUse],
+) -> String {
+    let mut statistics = Statistics::new(&class.labs);
+    let mut rows = Vec::new();
+    for submission in bare {
+        statistics.add(&submission);
+        rows.push(Row::of(&submission, &class.labs));
+    }
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    let gradebook = page.gradebook;
-    let labs = crate::labs_of(gradebook);
-    let rows = gradebook.submissions.iter();
-    let rows: Vec<Row<'_>> = rows.map(|submission| Row::of(submission, &labs)).collect();
     let rendered = environment
         .template_from_named_str("report.html", TEMPLATE)
         .and_then(|template| {
             template.render(context! {
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(SCRIPT.to_owned()),
-                labs => Value::from(Serde(statistics::labs(gradebook))),
-                hardest => Value::from(Serde(statistics::hardest(gradebook))),
-                outcomes => Value::from(Serde(statistics::outcomes(gradebook))),
-                boxes => Value::from(Serde(&page.boxes)),
+                labs => Value::from(Serde(statistics.labs())),
+                hardest => Value::from(Serde(statistics.hardest())),
+                outcomes => Value::from(Serde(statistics.outcomes())),
+                boxes => Value::from(Serde(boxes)),
                 rows => Value::from(Serde(rows)),
             })
         });
@@ -89,8 +120,8 @@ fn frame(page: &Page<'_>) -> String {
 
 /// One line of the class table.
 #[derive(Serialize)]
-struct Row<'a> {
-    id: &'a str,
+struct Row {
+    id: String,
     score: String,
     max_score: String,
     hundredths: u64,
@@ -109,15 +140,15 @@ struct Cell {
     percent: u32,
 }
 
-impl<'a> Row<'a> {
-    fn of(submission: &'a SubmissionGrade, labs: &[&str]) -> Self {
-        let grade = |name: &&str| submission.labs.iter().find(|lab| lab.lab == *name);
+impl Row {
+    fn of(submission: &SubmissionGrade, labs: &[String]) -> Self {
+        let grade = |name: &String| submission.labs.iter().find(|lab| lab.lab == *name);
         let cells = labs
             .iter()
             .map(|name| grade(name).map_or_else(Cell::none, Cell::of));
         let tokens: Vec<String> = submission.labs.iter().flat_map(tokens).collect();
         Self {
-            id: &submission.id,
+            id: submission.id.clone(),
             score: submission.score().to_string(),
             max_score: submission.max_score().to_string(),
             hundredths: submission.score().hundredths(),

@@ -3,51 +3,65 @@
 //! Many readers keep only one reason a case, so there is at most one: `failure` for wrong
 //! behaviour, `error` for a program or a grader that did not get to an answer, `skipped`.
 
-use std::io;
+use std::io::{self, Write};
 
-use model::{Gradebook, LabGrade, LabStatus, Outcome, SubmissionGrade, TestGrade};
+use model::{LabGrade, LabStatus, Outcome, SubmissionGrade, TestGrade};
 use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-type Xml = Writer<Vec<u8>>;
+use crate::{Document, Entry};
 
-/// The class as JUnit XML, with a final newline.
-pub fn junit(gradebook: &Gradebook) -> Vec<u8> {
-    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
-    write(&mut xml, gradebook).expect("memory takes every event");
-    let mut bytes = xml.into_inner();
-    bytes.push(b'\n');
-    bytes
-}
-
-fn write(xml: &mut Xml, gradebook: &Gradebook) -> io::Result<()> {
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let labs = || {
-        let submissions = gradebook.submissions.iter();
-        submissions.flat_map(|submission| submission.labs.iter().map(move |lab| (submission, lab)))
-    };
-    let counts: Vec<Counts> = labs().map(|(_, lab)| Counts::of(lab)).collect();
-    let total = counts.iter().fold(Counts::default(), Counts::plus);
-    if counts.is_empty() {
-        let suites = xml.create_element("testsuites");
-        return total.attributes(suites, "grades").write_empty().map(drop);
+/// The class as JUnit XML, with a final newline. The file begins with its sums, so everything that
+/// follows has to be known without its words.
+pub fn junit<W: Write>(
+    out: W,
+    bare: &mut dyn Iterator<Item = SubmissionGrade>,
+) -> impl Document + use<W> {
+    let labs = bare.flat_map(|submission| submission.labs);
+    let counts = labs.map(|lab| Counts::of(&lab));
+    let total = counts.fold(Counts::default(), |sum, counts| sum.plus(&counts));
+    Junit {
+        xml: Writer::new_with_indent(out, b' ', 2),
+        total,
     }
-    let suites = xml.create_element("testsuites");
-    total
-        .attributes(suites, "grades")
-        .write_inner_content(|xml| {
-            labs()
-                .zip(&counts)
-                .try_for_each(|((submission, lab), counts)| suite(xml, submission, lab, counts))
-        })
-        .map(drop)
 }
 
-fn suite(xml: &mut Xml, of: &SubmissionGrade, lab: &LabGrade, counts: &Counts) -> io::Result<()> {
+struct Junit<W> {
+    xml: Writer<W>,
+    total: Counts,
+}
+
+const ALL: &str = "testsuites";
+
+impl<W: Write> Document for Junit<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        let declaration = BytesDecl::new("1.0", Some("UTF-8"), None);
+        self.xml.write_event(Event::Decl(declaration))?;
+        let attributes = self.total.attributes("grades");
+        let all = BytesStart::new(ALL).with_attributes(attributes.each());
+        self.xml.write_event(match self.total.tests {
+            0 => Event::Empty(all),
+            _ => Event::Start(all),
+        })
+    }
+
+    fn add(&mut self, entry: &Entry) -> io::Result<()> {
+        let labs = &mut entry.grade.labs.iter();
+        labs.try_for_each(|lab| suite(&mut self.xml, &entry.grade, lab))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.total.tests > 0 {
+            self.xml.write_event(Event::End(BytesEnd::new(ALL)))?;
+        }
+        writeln!(self.xml.get_mut())
+    }
+}
+
+fn suite<W: Write>(xml: &mut Writer<W>, of: &SubmissionGrade, lab: &LabGrade) -> io::Result<()> {
     let name = valid(&format!("{}.{}", of.id, lab.lab));
-    let suite = xml.create_element("testsuite");
-    counts
-        .attributes(suite, &name)
+    xml.create_element("testsuite")
+        .with_attributes(Counts::of(lab).attributes(&name).each())
         .write_inner_content(|xml| {
             properties(
                 xml,
@@ -67,7 +81,7 @@ fn suite(xml: &mut Xml, of: &SubmissionGrade, lab: &LabGrade, counts: &Counts) -
 }
 
 /// A lab that came to no test is one case of its own.
-fn whole_lab(xml: &mut Xml, suite: &str, lab: &LabGrade) -> io::Result<()> {
+fn whole_lab<W: Write>(xml: &mut Writer<W>, suite: &str, lab: &LabGrade) -> io::Result<()> {
     let reason = match lab.status {
         LabStatus::Missing => "skipped",
         _ => "error",
@@ -78,7 +92,7 @@ fn whole_lab(xml: &mut Xml, suite: &str, lab: &LabGrade) -> io::Result<()> {
         .map(drop)
 }
 
-fn case(xml: &mut Xml, suite: &str, test: &TestGrade) -> io::Result<()> {
+fn case<W: Write>(xml: &mut Writer<W>, suite: &str, test: &TestGrade) -> io::Result<()> {
     let time = seconds(test.wall_ms);
     xml.create_element("testcase")
         .with_attributes([
@@ -107,7 +121,12 @@ fn case(xml: &mut Xml, suite: &str, test: &TestGrade) -> io::Result<()> {
 }
 
 /// Why a case did not pass: the outcome as its type, the first line as its message.
-fn because(xml: &mut Xml, element: &str, outcome: &str, text: &str) -> io::Result<()> {
+fn because<W: Write>(
+    xml: &mut Writer<W>,
+    element: &str,
+    outcome: &str,
+    text: &str,
+) -> io::Result<()> {
     let text = valid(text);
     let first = text.trim().lines().next().unwrap_or(outcome).to_owned();
     let reason = xml
@@ -121,7 +140,7 @@ fn because(xml: &mut Xml, element: &str, outcome: &str, text: &str) -> io::Resul
     reason.write_text_content(BytesText::new(&text)).map(drop)
 }
 
-fn properties(xml: &mut Xml, properties: &[(&str, String)]) -> io::Result<()> {
+fn properties<W: Write>(xml: &mut Writer<W>, properties: &[(&str, String)]) -> io::Result<()> {
     xml.create_element("properties")
         .write_inner_content(|xml| {
             properties.iter().try_for_each(|(name, value)| {
@@ -199,20 +218,34 @@ impl Counts {
         }
     }
 
-    fn attributes<'a>(
-        &self,
-        element: quick_xml::writer::ElementWriter<'a, Vec<u8>>,
-        name: &str,
-    ) -> quick_xml::writer::ElementWriter<'a, Vec<u8>> {
-        let values = [self.tests, self.failures, self.errors, self.skipped].map(|n| n.to_string());
-        element.with_attributes([
-            ("name", name),
-            ("tests", values[0].as_str()),
-            ("failures", values[1].as_str()),
-            ("errors", values[2].as_str()),
-            ("skipped", values[3].as_str()),
-            ("time", seconds(self.wall_ms).as_str()),
-        ])
+    fn attributes<'a>(&self, name: &'a str) -> Attributes<'a> {
+        let counts = [self.tests, self.failures, self.errors, self.skipped];
+        Attributes {
+            name,
+            counts: counts.map(|n| n.to_string()),
+            time: seconds(self.wall_ms),
+        }
+    }
+}
+
+/// Sums as the schema has them.
+struct Attributes<'a> {
+    name: &'a str,
+    counts: [String; 4],
+    time: String,
+}
+
+impl Attributes<'_> {
+    fn each(&self) -> [(&str, &str); 6] {
+        let [tests, failures, errors, skipped] = self.counts.each_ref().map(String::as_str);
+        [
+            ("name", self.name),
+            ("tests", tests),
+            ("failures", failures),
+            ("errors", errors),
+            ("skipped", skipped),
+            ("time", &self.time),
+        ]
     }
 }
 

@@ -1,6 +1,8 @@
-//! From a gradebook to bytes: one file a format, no disk, no clock.
+//! From marks to files: one file a format, no disk, no clock. What is about a class is written one
+//! submission after the other; what is about one submission is made as a whole.
 
 mod csv_table;
+mod document;
 mod feedback;
 mod gradescope;
 mod html;
@@ -10,26 +12,11 @@ mod markdown;
 mod shown;
 mod summary;
 
-use std::collections::BTreeSet;
-
-use model::Gradebook;
-
 pub use csv_table::grades_csv;
+pub use document::{Class, Document, Entry};
 pub use feedback::feedback;
 pub use gradescope::gradescope;
-pub use html::{BoxUse, Page, html};
+pub use html::{BoxUse, html};
 pub use json::results_json;
 pub use junit::junit;
 pub use summary::markdown;
-
-/// The labs of a class in teaching order.
-fn labs_of(gradebook: &Gradebook) -> Vec<&str> {
-    let mut seen = BTreeSet::new();
-    let labs = gradebook
-        .submissions
-        .iter()
-        .flat_map(|submission| &submission.labs);
-    labs.map(|lab| lab.lab.as_str())
-        .filter(|&lab| seen.insert(lab))
-        .collect()
-}

@@ -4,6 +4,7 @@ use model::{
     Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade, Timeline,
     TimelineRow,
 };
+use report::{BoxUse, Class, Document, Entry};
 
 const HOSTILE: &str = "<script>alert(1)</script> \u{1b}[31m ``` & \"quoted\" ' --></pre>";
 
@@ -76,22 +77,55 @@ fn gradebook() -> Gradebook {
     }
 }
 
+fn class(gradebook: &Gradebook) -> Class {
+    Class {
+        isolation: gradebook.isolation.clone(),
+        not_promised: gradebook.not_promised.clone(),
+        labs: vec!["pipes".into()],
+        n_submissions: gradebook.submissions.len(),
+    }
+}
+
+/// Writes every submission to a document.
+fn write(gradebook: &Gradebook, mut document: impl Document) {
+    document.begin().unwrap();
+    for submission in &gradebook.submissions {
+        let entry = Entry {
+            grade: submission.clone(),
+            evidence: Default::default(),
+        };
+        document.add(&entry).unwrap();
+    }
+    document.end().unwrap();
+}
+
+fn page(gradebook: &Gradebook, boxes: &[BoxUse]) -> String {
+    let mut out = Vec::new();
+    let bare = &mut gradebook.submissions.iter().cloned();
+    write(
+        gradebook,
+        report::html(&mut out, &class(gradebook), bare, boxes),
+    );
+    String::from_utf8(out).unwrap()
+}
+
+fn json(gradebook: &Gradebook) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(gradebook, report::results_json(&mut out, &class(gradebook)));
+    out
+}
+
 #[test]
 fn the_page_says_what_the_isolation_could_not_promise() {
     let gradebook = gradebook();
     let page = |not_promised: Vec<String>| {
-        let level = report::BoxUse {
+        let level = BoxUse {
             level: "B".into(),
             description: "a box".into(),
             not_promised,
             n_tests: 3,
         };
-        let page = report::html(&report::Page {
-            gradebook: &gradebook,
-            evidence: Default::default(),
-            boxes: vec![level],
-        });
-        String::from_utf8(page).unwrap()
+        page(&gradebook, &[level])
     };
     let missing = "memory of <all> processes together".to_owned();
     assert!(page(vec![missing]).contains("memory of &lt;all&gt; processes together"));
@@ -101,12 +135,7 @@ fn the_page_says_what_the_isolation_could_not_promise() {
 #[test]
 fn html_holds_no_tag_that_a_submission_wrote() {
     let gradebook = gradebook();
-    let page = report::html(&report::Page {
-        gradebook: &gradebook,
-        evidence: Default::default(),
-        boxes: Vec::new(),
-    });
-    let page = String::from_utf8(page).unwrap();
+    let page = page(&gradebook, &[]);
     assert!(!page.contains("<script>alert"), "unescaped");
     assert!(!page.contains("--></pre>"), "unescaped");
     assert!(page.contains("&lt;script&gt;alert(1)"), "shown as text");
@@ -126,12 +155,7 @@ fn html_holds_no_tag_that_a_submission_wrote() {
 #[test]
 fn recorded_calls_are_a_picture_on_the_page_and_columns_in_the_feedback() {
     let gradebook = gradebook();
-    let page = report::html(&report::Page {
-        gradebook: &gradebook,
-        evidence: Default::default(),
-        boxes: Vec::new(),
-    });
-    let page = String::from_utf8(page).unwrap();
+    let page = page(&gradebook, &[]);
     assert!(
         page.contains(r#""lanes":[{"name":"reader","x":90}]"#),
         "{page}"
@@ -170,7 +194,12 @@ fn feedback_shows_hostile_text_only_as_code() {
 
 #[test]
 fn csv_reads_back_and_starts_no_formula() {
-    let bytes = report::grades_csv(&gradebook());
+    let gradebook = gradebook();
+    let mut bytes = Vec::new();
+    write(
+        &gradebook,
+        report::grades_csv(&mut bytes, &class(&gradebook)),
+    );
     let mut table = csv::Reader::from_reader(bytes.as_slice());
     let header: Vec<String> = table.headers().unwrap().iter().map(str::to_owned).collect();
     assert_eq!(
@@ -193,15 +222,19 @@ fn csv_reads_back_and_starts_no_formula() {
 
 #[test]
 fn json_is_the_gradebook_itself() {
-    let bytes = report::results_json(&gradebook());
-    assert_eq!(
-        serde_json::from_slice::<Gradebook>(&bytes).unwrap(),
-        gradebook()
-    );
+    let mut gradebook = gradebook();
+    let bytes = json(&gradebook);
+    let mut expected = serde_json::to_vec_pretty(&gradebook).unwrap();
+    expected.push(b'\n');
+    assert_eq!(bytes, expected, "as if it were written in one piece");
     let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(value["version"], 1);
     assert_eq!(
         value["submissions"][0]["labs"][0]["tests"][1]["outcome"],
         "hang"
     );
+
+    gradebook.submissions.clear();
+    let empty: Gradebook = serde_json::from_slice(&json(&gradebook)).unwrap();
+    assert_eq!(empty, gradebook);
 }

@@ -1,7 +1,7 @@
 //! How things look on the terminal: colours only there, never when NO_COLOR is set.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 
@@ -19,15 +19,38 @@ pub fn line(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// A report as it is, on standard output. Whoever closed it has seen enough.
+/// Standard output, for a report as it is. Whoever closed it has seen enough: what comes then is
+/// dropped.
+pub fn output() -> impl Write {
+    BufWriter::new(Output)
+}
+
+struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match io::stdout().write(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match io::stdout().flush() {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
+
+/// A short report as it is, on standard output.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn bytes(bytes: &[u8]) -> std::io::Result<()> {
-    match std::io::stdout().write_all(bytes) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
+pub fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut output = output();
+    output.write_all(bytes)?;
+    output.flush()
 }
 
 /// One line about the work itself, on standard error.

@@ -1,17 +1,17 @@
 //! What is printed when a class is graded: a line for each submission, a table of the labs.
 
-use model::{Gradebook, LabGrade, LabStatus, SubmissionGrade};
+use model::{LabGrade, LabStatus, SubmissionGrade};
 
 use crate::show::{self, BAD, GOOD, STRONG, styled};
 
 /// Prints both.
-pub(crate) fn print(gradebook: &Gradebook) {
-    for submission in &gradebook.submissions {
-        show::line(one(submission));
+pub(crate) fn print(submissions: impl Iterator<Item = SubmissionGrade>) {
+    let mut table = Table::default();
+    for submission in submissions {
+        show::line(one(&submission));
+        submission.labs.iter().for_each(|lab| table.add(lab));
     }
-    for line in table(gradebook) {
-        show::line(line);
-    }
+    table.lines().iter().for_each(show::line);
 }
 
 /// One submission in a line.
@@ -34,52 +34,81 @@ fn one(submission: &SubmissionGrade) -> String {
 }
 
 /// One row a lab: how many were graded, how well, and what became of the others.
-fn table(gradebook: &Gradebook) -> Vec<String> {
-    const WITHOUT_MARK: [LabStatus; 4] = [
-        LabStatus::Missing,
-        LabStatus::BuildError,
-        LabStatus::Rejected,
-        LabStatus::GraderFault,
-    ];
-    let mut names: Vec<&str> = Vec::new();
-    let grades = || gradebook.submissions.iter().flat_map(|s| &s.labs);
-    for grade in grades() {
-        if !names.contains(&grade.lab.as_str()) {
-            names.push(&grade.lab);
+#[derive(Default)]
+struct Table {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    lab: String,
+    max_score: u32,
+    /// Of those that were graded.
+    scores: Vec<u32>,
+    /// How often each of [`WITHOUT_MARK`].
+    others: [usize; WITHOUT_MARK.len()],
+}
+
+const WITHOUT_MARK: [LabStatus; 4] = [
+    LabStatus::Missing,
+    LabStatus::BuildError,
+    LabStatus::Rejected,
+    LabStatus::GraderFault,
+];
+
+impl Table {
+    fn add(&mut self, grade: &LabGrade) {
+        let known = self.rows.iter().position(|row| row.lab == grade.lab);
+        let at = known.unwrap_or_else(|| {
+            self.rows.push(Row {
+                lab: grade.lab.clone(),
+                max_score: grade.max_score,
+                scores: Vec::new(),
+                others: Default::default(),
+            });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        match WITHOUT_MARK
+            .iter()
+            .position(|status| *status == grade.status)
+        {
+            Some(status) => row.others[status] += 1,
+            None => row.scores.push(grade.score),
         }
     }
-    let statuses = WITHOUT_MARK.map(LabStatus::name);
-    let mut lines = vec![format!(
-        "\n{:<14} {:>7} {:>6} {:>12} {}",
-        "lab",
-        "graded",
-        "full",
-        "median",
-        statuses.map(|name| format!("{name:>13}")).concat()
-    )];
-    for name in names {
-        let of_lab: Vec<&LabGrade> = grades().filter(|grade| grade.lab == name).collect();
-        let count = |status| of_lab.iter().filter(|lab| lab.status == status).count();
-        let mut scores: Vec<u32> = of_lab
-            .iter()
-            .filter(|lab| lab.status == LabStatus::Graded)
-            .map(|lab| lab.score)
-            .collect();
+
+    fn lines(mut self) -> Vec<String> {
+        let statuses = WITHOUT_MARK.map(|status| format!("{:>13}", status.name()));
+        let head = format!(
+            "\n{:<14} {:>7} {:>6} {:>12} {}",
+            "lab",
+            "graded",
+            "full",
+            "median",
+            statuses.concat()
+        );
+        let rows = self.rows.iter_mut().map(Row::line);
+        std::iter::once(head).chain(rows).collect()
+    }
+}
+
+impl Row {
+    fn line(&mut self) -> String {
+        let (scores, max) = (&mut self.scores, self.max_score);
         scores.sort_unstable();
-        let max = of_lab.first().map_or(0, |lab| lab.max_score);
         let n_full = scores.iter().filter(|score| **score == max).count();
         let median = match scores.get(scores.len() / 2) {
             Some(median) => format!("{median}/{max}"),
             None => "-".to_owned(),
         };
-        let others = WITHOUT_MARK.map(|status| format!("{:>13}", count(status)));
-        lines.push(format!(
-            "{name:<14} {:>7} {n_full:>6} {median:>12} {}",
+        let others = self.others.map(|n| format!("{n:>13}"));
+        format!(
+            "{:<14} {:>7} {n_full:>6} {median:>12} {}",
+            self.lab,
             scores.len(),
             others.concat()
-        ));
+        )
     }
-    lines
 }
 
 #[cfg(test)]
@@ -106,18 +135,16 @@ mod tests {
 
     #[test]
     fn a_lab_without_a_mark_is_counted_and_never_averaged_as_zero() {
-        let gradebook = Gradebook {
-            version: Gradebook::VERSION,
-            isolation: "B".into(),
-            not_promised: Vec::new(),
-            submissions: vec![
-                submission("amy", LabStatus::Graded, 9),
-                submission("bob", LabStatus::Graded, 7),
-                submission("cid", LabStatus::Graded, 8),
-                submission("dan", LabStatus::GraderFault, 0),
-            ],
-        };
-        let table = table(&gradebook);
+        let mut table = Table::default();
+        for submission in [
+            submission("amy", LabStatus::Graded, 9),
+            submission("bob", LabStatus::Graded, 7),
+            submission("cid", LabStatus::Graded, 8),
+            submission("dan", LabStatus::GraderFault, 0),
+        ] {
+            table.add(&submission.labs[0]);
+        }
+        let table = table.lines();
         let row: Vec<&str> = table[1].split_whitespace().collect();
         assert_eq!(row, ["pipes", "3", "1", "8/9", "0", "0", "0", "1"]);
     }

@@ -19,7 +19,7 @@ fn test(id: &str, points: u32, outcome: Outcome) -> TestGrade {
 }
 
 /// Two labs of ten points; seven are earned in each.
-fn class() -> Gradebook {
+fn ann() -> SubmissionGrade {
     let lab = |name: &str| LabGrade {
         lab: name.into(),
         status: LabStatus::Graded,
@@ -31,22 +31,17 @@ fn class() -> Gradebook {
         is_settled: false,
         tests: vec![test("a", 7, Outcome::Pass), test("b", 3, Outcome::Fail)],
     };
-    Gradebook {
-        version: Gradebook::VERSION,
-        isolation: "B".into(),
-        not_promised: Vec::new(),
-        submissions: vec![SubmissionGrade {
-            id: "ann".into(),
-            notes: Vec::new(),
-            labs: vec![lab("pipes"), lab("shm")],
-        }],
+    SubmissionGrade {
+        id: "ann".into(),
+        notes: Vec::new(),
+        labs: vec![lab("pipes"), lab("shm")],
     }
 }
 
 fn adjusted(policy: &Policy) -> SubmissionGrade {
-    let mut class = class();
-    policy.adjust(&mut class);
-    class.submissions.remove(0)
+    let mut ann = ann();
+    policy.adjust(&mut ann);
+    ann
 }
 
 fn late(days: [u32; 2]) -> Policy {
@@ -79,7 +74,7 @@ fn scores(policy: &Policy) -> [u32; 2] {
 
 #[test]
 fn no_rule_changes_nothing() {
-    assert_eq!(adjusted(&Policy::default()), class().submissions[0]);
+    assert_eq!(adjusted(&Policy::default()), ann());
 }
 
 #[test]

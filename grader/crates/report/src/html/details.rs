@@ -1,33 +1,22 @@
 //! What the page of one submission is made from, as JSON.
 
-use model::{
-    Ended, Evidence, LabGrade, Program, ProgramEnd, SubmissionGrade, TestGrade, printable,
-};
+use model::{Ended, Evidence, LabGrade, Program, ProgramEnd, TestGrade, printable};
 use serde_json::{Value, json};
 
-use super::Page;
 use super::lanes::Lanes;
-use crate::shown;
+use crate::{Entry, shown};
 
-/// One value a submission, in their order.
-pub(super) fn of(page: &Page<'_>) -> impl Iterator<Item = Value> {
-    let submissions = page.gradebook.submissions.iter();
-    submissions.map(|one| submission(page, one))
+/// The whole submission.
+pub(super) fn of(entry: &Entry) -> Value {
+    let labs = entry.grade.labs.iter().enumerate();
+    let labs: Vec<Value> = labs.map(|(at, one)| lab(entry, at, one)).collect();
+    json!({ "notes": entry.grade.notes, "labs": labs })
 }
 
-fn submission(page: &Page<'_>, submission: &SubmissionGrade) -> Value {
-    let labs = submission.labs.iter();
-    let labs: Vec<Value> = labs.map(|one| lab(page, &submission.id, one)).collect();
-    json!({ "notes": submission.notes, "labs": labs })
-}
-
-fn lab(page: &Page<'_>, submission: &str, lab: &LabGrade) -> Value {
-    let evidence = |test: &TestGrade| {
-        let key = (submission, lab.lab.as_str(), test.id.as_str());
-        page.evidence.get(&key).copied()
-    };
-    let tests = lab.tests.iter();
-    let tests: Vec<Value> = tests.map(|one| test(one, evidence(one))).collect();
+fn lab(entry: &Entry, n_lab: usize, lab: &LabGrade) -> Value {
+    let evidence = |n_test| entry.evidence.get(&(n_lab, n_test));
+    let tests = lab.tests.iter().enumerate();
+    let tests: Vec<Value> = tests.map(|(at, one)| test(one, evidence(at))).collect();
     let changes = lab.adjustments.iter();
     let mut remarks: Vec<String> = changes.map(shown::for_staff).collect();
     if let Some(weight) = lab.weight {
