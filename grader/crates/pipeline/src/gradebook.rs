@@ -184,3 +184,80 @@ pub(crate) fn is_final(outcome: Outcome) -> bool {
         Outcome::GraderFault | Outcome::Skipped | Outcome::Unavailable
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{LabStatus, Limits, Message, RubricRow, Verdict};
+    use std::fs::File;
+
+    /// The marks of alice, who has these verdicts on the tests a and b, each with its words.
+    fn marks(folder: &std::path::Path, outcomes: [Outcome; 2]) -> Marks {
+        let row = |id: &str| RubricRow {
+            id: id.into(),
+            part: 1,
+            points: 2,
+            needs: Vec::new(),
+            limits: Limits::DEFAULT,
+            why: String::new(),
+            read: String::new(),
+            hint: Default::default(),
+        };
+        let test = |(id, outcome): (&str, Outcome)| Record::Test {
+            submission: "alice".into(),
+            lab: "pipes".into(),
+            source: "s".into(),
+            test: id.into(),
+            verdict: Verdict {
+                outcome,
+                message: Message {
+                    what: format!("{id} ended with {outcome}"),
+                    ..Message::default()
+                },
+            },
+            evidence: None,
+        };
+        let header = Record::Run {
+            version: 1,
+            course: "c".into(),
+            isolation: "B".into(),
+            rubrics: vec![Rubric {
+                lab: "pipes".into(),
+                rows: vec![row("a"), row("b")],
+            }],
+        };
+        let path = folder.join("journal.jsonl");
+        let options = File::options().create(true).read(true).append(true).clone();
+        let file = options.open(&path).unwrap();
+        let (mut journal, _) = Journal::read(path, file).unwrap();
+        journal.append(&[header]).unwrap();
+        let records: Vec<Record> = ["a", "b"].into_iter().zip(outcomes).map(test).collect();
+        journal.append(&records).unwrap();
+        let run = Run::new(folder, journal);
+        Marks::new(run, vec!["alice".into()], Policy::default())
+    }
+
+    #[test]
+    fn a_fault_of_ours_makes_the_mark_open_instead_of_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let marks = marks(folder.path(), [Outcome::Pass, Outcome::GraderFault]);
+        let lab = &marks.of("alice").labs[0];
+        assert_eq!((lab.status, lab.score), (LabStatus::GraderFault, 2));
+    }
+
+    #[test]
+    fn words_are_read_for_whatever_did_not_pass_and_come_with_their_own_test() {
+        let folder = tempfile::tempdir().unwrap();
+        let marks = marks(folder.path(), [Outcome::Pass, Outcome::Leak]);
+        let words = |grade: &SubmissionGrade| {
+            let tests = grade.labs[0].tests.iter();
+            tests
+                .map(|test| test.message.what.clone())
+                .collect::<Vec<_>>()
+        };
+        let bare: Vec<SubmissionGrade> = marks.bare().collect();
+        assert_eq!(words(&bare[0]), ["", ""]);
+        let told: Vec<Entry> = marks.told().map(Result::unwrap).collect();
+        assert_eq!(words(&told[0].grade), ["", "b ended with leak"]);
+    }
+}

@@ -1,5 +1,7 @@
 //! Whatever a submission says is shown as text, in every format.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 use model::{
     Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade, Timeline,
     TimelineRow,
