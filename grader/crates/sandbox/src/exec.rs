@@ -138,24 +138,27 @@ pub(crate) fn start(
 /// Reads the child's complaint; a successful exec closes the pipe without a word. Somebody in the
 /// box may stop the child before that, and the spawn server must not wait for ever.
 fn hear_out(mut reader: File, child: Pid, realm: Realm) -> Vec<u8> {
-    let mut said = vec![0; 512];
     let mut stillness = None;
-    loop {
-        let mut ready = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut ready, STOPPED_CHECK) {
-            Ok(0) if is_stopped(child) => {
-                stillness.get_or_insert_with(|| Stillness::impose(realm, child));
-                let _ = kill(child, Signal::SIGCONT);
-            }
-            Ok(0) | Err(_) => {} // EINTR
-            Ok(_) => {
-                // A complaint is shorter than PIPE_BUF, so it comes in one piece.
-                let length = reader.read(&mut said).unwrap_or(0);
-                said.truncate(length);
-                return said;
-            }
+    while !is_ready(&reader, STOPPED_CHECK) {
+        // Only once it stands still it is certain that it has not come to its exec meanwhile: a
+        // program that then stops itself must be left alone.
+        if is_stopped(child) && !is_ready(&reader, 0) {
+            stillness.get_or_insert_with(|| Stillness::impose(realm, child));
+            let _ = kill(child, Signal::SIGCONT);
         }
     }
+    // A complaint is shorter than PIPE_BUF, so it comes in one piece.
+    let mut said = vec![0; 512];
+    let length = reader.read(&mut said).unwrap_or(0);
+    said.truncate(length);
+    said
+}
+
+/// Whether there is something to read, or the end, within so many milliseconds.
+fn is_ready(reader: &File, patience: u8) -> bool {
+    let mut ready = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+    // EINTR is as good as nothing.
+    matches!(poll(&mut ready, patience), Ok(1..))
 }
 
 /// Between fork and exec, a child is busy for a millisecond.
