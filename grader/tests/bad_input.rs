@@ -214,7 +214,7 @@ fn a_full_disk_loses_nothing_that_was_graded() {
     let script = format!(
         "set -e
          cd {}
-         mount -t tmpfs -o size=256k tmpfs run
+         mount -t tmpfs -o size=512k tmpfs run
          grade() {{
              {grader} grade submissions --run run --lab pipes --test {CHEAP} --i-trust-this-code
          }}
