@@ -116,10 +116,14 @@ fn what_goes_through_the_kernel_is_counted_call_by_call_and_byte_by_byte() {
 fn calls_of_futex_are_counted_on_request_and_nothing_else_changes() {
     let flags = ["--every-byte", "--count-futex"];
     for mechanism in Mechanism::ALL {
-        // Two slots, and messages that take long to fill and to compare: one has to wait.
-        let sample = measure(REFERENCE, mechanism, sizes()[4], &flags);
-        let calls = sample.sender.futex_calls + sample.receiver.futex_calls;
-        assert_eq!(calls > 0, mechanism.calls_futex(), "{sample:?}");
+        let n_calls = || {
+            let sample = measure(REFERENCE, mechanism, sizes()[4], &flags);
+            sample.sender.futex_calls + sample.receiver.futex_calls
+        };
+        // With luck nobody has to wait, and then there is nothing to call for.
+        let n_tries = if mechanism.calls_futex() { 100 } else { 1 };
+        let has_called = (0..n_tries).any(|_| n_calls() > 0);
+        assert_eq!(has_called, mechanism.calls_futex(), "{mechanism:?}");
     }
     let silent = measure(REFERENCE, Mechanism::ShmSemaphores, sizes()[4], &[]);
     assert_eq!(
