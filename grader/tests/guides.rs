@@ -1,6 +1,8 @@
 //! The guides' own commands, run as they stand there: what a TA and a writer of labs are told to
 //! type works, and prints what the page says.
 
+mod listed;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,7 +77,7 @@ fn a_lab_is_made_in_a_copy_of_the_repository_by_following_the_page() {
         std::fs::remove_dir_all(&copied).unwrap();
     }
     std::fs::create_dir_all(&copied).unwrap();
-    copy(root(), &repository(), &copied);
+    copy(root(), &listed::files(root()), &copied);
     let page = std::fs::read_to_string(root().join("docs/new-lab.md")).unwrap();
     let files = files_in(&page);
     assert_eq!(files.len(), 11, "a file a block");
@@ -130,27 +132,6 @@ fn files_in(page: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Every committed or new file.
-fn repository() -> Vec<PathBuf> {
-    let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "-z",
-        ])
-        .current_dir(root())
-        .output()
-        .expect("git lists the files");
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let paths = listed.split('\0').filter(|path| !path.is_empty());
-    paths
-        .map(PathBuf::from)
-        .filter(|path| root().join(path).exists())
-        .collect()
-}
-
 /// Copies `paths` in `from`, with their times and modes.
 fn copy(from: &Path, paths: &[PathBuf], to: &Path) {
     let copied = Command::new("cp")
@@ -173,7 +154,7 @@ const REPLAYED: [&str; 3] = ["data-paths.md", "new-lab.md", "ta.md"];
 #[test]
 fn every_page_of_the_book_with_a_session_is_run_by_a_test() {
     let docs = root().join("docs");
-    for page in repository() {
+    for page in listed::files(root()) {
         let Ok(page) = page.strip_prefix("docs") else {
             continue;
         };

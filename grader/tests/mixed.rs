@@ -5,13 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use model::{LabStatus, Outcome};
 use pipeline::{
-    BuildMode, Course, GradeOptions, Graded, Kit, Made, Slots, SourceTree, Subject, TestOptions,
-    vary, write_long_ago,
+    BuildMode, Course, GradeOptions, Graded, Kit, Load, Made, Slots, SourceTree, Subject,
+    TestOptions, vary, write_long_ago,
 };
 
 /// Quick ones, each of which catches a wrong solution that the others let pass.
@@ -115,28 +113,4 @@ fn grade(course: &Course, submissions: &Path, run: &Path, n_jobs: usize) -> Grad
         helper: helper.to_owned(),
     };
     pipeline::grade(course, submissions, run, &options, &|_| {}).unwrap()
-}
-
-/// Threads that do nothing but take CPU time, until dropped.
-struct Load(std::sync::Arc<AtomicBool>);
-
-impl Load {
-    fn start(n_threads: usize) -> Self {
-        let over = std::sync::Arc::new(AtomicBool::new(false));
-        for _ in 0..n_threads {
-            let over = std::sync::Arc::clone(&over);
-            thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        Self(over)
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use model::Outcome;
-use pipeline::{Mutant, Subject, SubjectResult, VerifyOptions};
+use pipeline::{Load, Mutant, Subject, SubjectResult, VerifyOptions};
 
 use crate::cli::VerifyArgs;
 use crate::commands::attacks;
@@ -166,28 +164,4 @@ fn median(values: impl Iterator<Item = u64>) -> u64 {
     let mut values: Vec<u64> = values.collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-/// Threads that do nothing but take CPU time, until dropped.
-struct Load(Arc<AtomicBool>);
-
-impl Load {
-    fn start(n_threads: usize) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        for _ in 0..n_threads {
-            let over = Arc::clone(&over);
-            std::thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        Self(over)
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

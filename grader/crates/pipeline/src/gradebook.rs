@@ -188,49 +188,20 @@ pub(crate) fn is_final(outcome: Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{LabStatus, Limits, Message, RubricRow, Verdict};
+    use crate::sample;
+    use model::LabStatus;
     use std::fs::File;
 
     /// The marks of alice, who has these verdicts on the tests a and b, each with its words.
     fn marks(folder: &std::path::Path, outcomes: [Outcome; 2]) -> Marks {
-        let row = |id: &str| RubricRow {
-            id: id.into(),
-            part: 1,
-            points: 2,
-            needs: Vec::new(),
-            limits: Limits::DEFAULT,
-            why: String::new(),
-            read: String::new(),
-            hint: Default::default(),
-        };
-        let test = |(id, outcome): (&str, Outcome)| Record::Test {
-            submission: "alice".into(),
-            lab: "pipes".into(),
-            source: "s".into(),
-            test: id.into(),
-            verdict: Verdict {
-                outcome,
-                message: Message {
-                    what: format!("{id} ended with {outcome}"),
-                    ..Message::default()
-                },
-            },
-            evidence: None,
-        };
-        let header = Record::Run {
-            version: 1,
-            course: "c".into(),
-            isolation: "B".into(),
-            rubrics: vec![Rubric {
-                lab: "pipes".into(),
-                rows: vec![row("a"), row("b")],
-            }],
+        let test = |(id, outcome): (&str, Outcome)| {
+            sample::test("s", id, outcome, format!("{id} ended with {outcome}"))
         };
         let path = folder.join("journal.jsonl");
         let options = File::options().create(true).read(true).append(true).clone();
         let file = options.open(&path).unwrap();
         let (mut journal, _) = Journal::read(path, file).unwrap();
-        journal.append(&[header]).unwrap();
+        journal.append(&[sample::header()]).unwrap();
         let records: Vec<Record> = ["a", "b"].into_iter().zip(outcomes).map(test).collect();
         journal.append(&records).unwrap();
         let run = Run::new(folder, journal);

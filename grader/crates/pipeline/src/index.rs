@@ -184,31 +184,10 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Limits, Message, RubricRow, Verdict};
-
-    fn row(id: &str) -> RubricRow {
-        RubricRow {
-            id: id.into(),
-            part: 1,
-            points: 2,
-            needs: Vec::new(),
-            limits: Limits::DEFAULT,
-            why: String::new(),
-            read: String::new(),
-            hint: Default::default(),
-        }
-    }
+    use crate::sample;
 
     fn index(records: &[Record]) -> Index {
-        let header = Record::Run {
-            version: 1,
-            course: "c".into(),
-            isolation: "B".into(),
-            rubrics: vec![Rubric {
-                lab: "pipes".into(),
-                rows: vec![row("a"), row("b")],
-            }],
-        };
+        let header = sample::header();
         let mut index = Index::default();
         for (at, record) in (0..).zip([&header].into_iter().chain(records)) {
             index.add(record, Place { at, length: 1 });
@@ -217,17 +196,7 @@ mod tests {
     }
 
     fn test(source: &str, id: &str, outcome: Outcome) -> Record {
-        Record::Test {
-            submission: "alice".into(),
-            lab: "pipes".into(),
-            source: source.into(),
-            test: id.into(),
-            verdict: Verdict {
-                outcome,
-                message: Message::default(),
-            },
-            evidence: None,
-        }
+        sample::test(source, id, outcome, String::new())
     }
 
     /// The outcomes of the only seat, and where they stand.
