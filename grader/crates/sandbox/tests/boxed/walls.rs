@@ -399,8 +399,8 @@ fn a_compiler_works(level: Level) {
     };
     // A linker's output has no mode to be executed where modes cannot be changed.
     let start = match level {
-        Level::E => "$(ls /lib*/ld-linux-*)",
-        _ => "",
+        Level::E => loader(),
+        _ => String::new(),
     };
     // Nor can the linker that comes with it.
     let linker = match level {
@@ -414,6 +414,17 @@ fn a_compiler_works(level: Level) {
     ));
     command.rlimits = vec![(Resource::RLIMIT_CPU, 60)];
     assert_eq!(say(&sandbox, command), "hello\n");
+}
+
+/// The dynamic loader. Looked up from outside: on level E nobody may list `/`.
+fn loader() -> String {
+    ["/lib64", "/lib"]
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .find(|path| path.contains("/ld-linux"))
+        .unwrap()
 }
 
 fn landlock_is_on_where_the_kernel_has_it(level: Level) {
