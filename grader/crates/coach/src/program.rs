@@ -61,13 +61,6 @@ impl Program {
         self.spawn()
     }
 
-    /// Starts it with `stdin` as standard input: a pipe's end, a file, a terminal.
-    #[track_caller]
-    pub fn start_with_stdin(mut self, stdin: impl Into<Stdio>) -> Running {
-        self.command.stdin(stdin);
-        self.spawn()
-    }
-
     #[track_caller]
     fn spawn(&mut self) -> Running {
         let what = format!("starting {}", self.command.get_program().to_string_lossy());

@@ -149,12 +149,6 @@ impl Launch {
         self
     }
 
-    /// Captures up to so many bytes of each output instead of the test's default.
-    pub fn output_cap(mut self, bytes: u64) -> Self {
-        self.cap = bytes;
-        self
-    }
-
     /// Starts the program stopped, before it has executed anything of its own: for
     /// [`crate::Turn`], which continues it.
     pub fn start_stopped(mut self) -> Check<Process> {

@@ -1,4 +1,4 @@
-//! A descriptor of ours for what another process has open.
+//! A descriptor of ours for what another process has open, and the user id that such things take.
 
 use std::fs::File;
 use std::io;
