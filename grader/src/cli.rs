@@ -217,6 +217,7 @@ pub(crate) enum RevealLevel {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --lab pipes --caught --repeat 200
   cargo lab verify --lab pipes --build cargo
   cargo lab verify --mutants --lab pipes
   cargo lab verify --lab shm --subject all-in-libc
@@ -236,6 +237,9 @@ pub(crate) struct VerifyArgs {
     /// Run each subject so often
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) repeat: u32,
+    /// Run only the wrong solutions, each with the tests that must catch it: for many repetitions
+    #[arg(long, conflicts_with_all = ["attacks", "mutants", "tests"])]
+    pub(crate) caught: bool,
     /// Hand in the hostile submissions of grader/attacks instead, and look for a breach
     #[arg(long, conflicts_with_all = ["labs", "repeat", "tests"])]
     pub(crate) attacks: bool,

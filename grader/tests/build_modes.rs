@@ -37,6 +37,7 @@ fn outcomes(build: BuildMode) -> BTreeMap<String, Outcome> {
         labs: vec!["pipes".into()],
         subjects: vec![SUBJECT.into()],
         mutants: false,
+        caught: false,
         repeat: 1,
         jobs: 1,
         tests: TestOptions {

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         labs: args.labs.clone(),
         subjects: args.subjects.clone(),
         mutants: args.mutants,
+        caught: args.caught,
         repeat: args.repeat,
         jobs: jobs(&args.running),
         tests: test_options(&args.running)?,

@@ -28,6 +28,8 @@ pub struct VerifyOptions {
     pub subjects: Vec<String>,
     /// Mutants of the references instead of the other subjects.
     pub mutants: bool,
+    /// The wrong solutions alone, each with the tests that it names and no others.
+    pub caught: bool,
     /// How often each subject is run.
     pub repeat: u32,
     /// Subjects run at a time.
@@ -110,6 +112,9 @@ pub fn verify(
             false => subjects(course, kit)?,
         };
         for subject in subjects {
+            if options.caught && !matches!(subject, Subject::Wrong(_)) {
+                continue;
+            }
             if options.subjects.is_empty() || options.subjects.iter().any(|s| s == subject.name()) {
                 let sources = sources(course, kit, &subject)?;
                 work.push((kit, subject, sources));
@@ -281,6 +286,7 @@ fn run_once(
     options: &VerifyOptions,
     result: SubjectResult,
 ) -> Result<SubjectResult, Stopped> {
+    let subject = result.subject.clone();
     let collected = Mutex::new(result);
     let started = std::time::Instant::now();
     let collect = |row: &RubricRow, (verdict, evidence): Judged| {
@@ -299,8 +305,13 @@ fn run_once(
         result.tests.insert(row.id.clone(), (outcome, said));
         Ok::<(), Stopped>(())
     };
-    let programs = seat.programs();
-    run_tests(kit, &programs, &options.tests, BTreeMap::new(), collect)?;
+    let mut tests = options.tests.clone();
+    if options.caught
+        && let Subject::Wrong(wrong) = &subject
+    {
+        tests.only = wrong.caught_by.clone();
+    }
+    run_tests(kit, &seat.programs(), &tests, BTreeMap::new(), collect)?;
     let mut result = collected
         .into_inner()
         .expect("no holder of this lock panics");
