@@ -231,7 +231,7 @@ const TESTS: &[Test] = &[
         why: "`full` counts items and `empty` counts slots: one of each for every push and pop",
         read: "README part 4, sem_post(3), `BoundedBuf::push` and `pop` in src/lib.rs",
         hint: [
-            "What are `empty` and `full` after one push and one pop? (od -N 96 shows them.)",
+            "What are `empty` and `full` after one push and one pop? (od -N 192 shows them.)",
             "sem_post(3); the drawing of the handout: push takes from empty and gives to full.",
             "push posts `full` once, pop posts `empty` once.",
         ],

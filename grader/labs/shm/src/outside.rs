@@ -15,10 +15,10 @@ pub(crate) const READY: &[u8] = b"SHM1";
 /// Where the words of the header are, in bytes, as the handout draws them.
 const HEAD: u64 = 16;
 const TAIL: u64 = 24;
-const EMPTY: u64 = 32;
-const FULL: u64 = 64;
+const EMPTY: u64 = 64;
+const FULL: u64 = 128;
 /// Where the first slot is.
-pub(crate) const SLOTS: u64 = 96;
+pub(crate) const SLOTS: u64 = 192;
 
 /// A name for a buffer, with what is behind it.
 #[derive(Clone, Debug)]
