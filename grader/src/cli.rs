@@ -308,16 +308,19 @@ pub(crate) enum Section {
     Jobs,
     /// Memory of the grader itself for a large class that hands in the same files
     Memory,
+    /// Starting the grader
+    Start,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Floor,
         Self::Cargo,
         Self::Class,
         Self::Hung,
         Self::Jobs,
         Self::Memory,
+        Self::Start,
     ];
 
     pub(crate) fn title(self) -> &'static str {
@@ -328,6 +331,7 @@ impl Section {
             Self::Hung => "a class with hung submissions",
             Self::Jobs => "two jobs beside one",
             Self::Memory => "a large class of copies",
+            Self::Start => "starting the grader",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod class;
 mod floor;
 mod plain_cargo;
+mod start;
 mod table;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ fn figures(args: &BenchArgs, course: &Course) -> Result<Table> {
                 Section::Hung => class::measure_hung(&bench, &mut table)?,
                 Section::Jobs => class::measure_jobs(&bench, &mut table)?,
                 Section::Memory => class::measure_memory(&bench, &mut table)?,
+                Section::Start => start::measure(&mut table)?,
             }
         }
     }

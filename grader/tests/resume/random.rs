@@ -21,7 +21,7 @@ const TESTS: [&str; 8] = [
 
 #[test]
 fn kills_at_random_moments_change_no_verdict() {
-    kill_and_compare(5);
+    kill_and_compare(50);
 }
 
 /// `KILLS=1000 cargo test -p grader --test resume -- --ignored --nocapture`
