@@ -134,11 +134,35 @@ pub(crate) fn echo_conn_gives_every_piece_back_at_once(bench: &Bench) -> Check {
 /// The client ends its input while most of its bytes are still on their way.
 pub(crate) fn echo_conn_ends_one_direction_after_the_other(bench: &Bench) -> Check {
     let (mut probe, peer) = probe_and_peer(bench)?;
-    let bytes = long_text(bench, 300 * 1024);
+    let bytes = long_text(bench, 1 << 20);
     probe.send("echo_conn", &Fields::new().value(FD))?;
+    let n_sent = peer.stuff(&probe.process, &bytes)?;
+    if probe.has_answered()? {
+        // The end will not come: the answer tells more than a wait for it.
+        return ended_with(&mut probe, n_sent);
+    }
+    peer.end_input()?;
     // The probe keeps a descriptor of the connection, so only shutdown(2) can tell the end.
-    peer.swap_to_end(&bytes, "a client that ends its input")?;
-    ended_with(&mut probe, bytes.len())
+    peer.expect_to_end(&bytes[..n_sent], "a client that ends its input")?;
+    ended_with(&mut probe, n_sent)?;
+    echo_conn_reports_a_broken_connection(bench)
+}
+
+/// A client that closes with bytes unread breaks the connection, which is no end of input.
+fn echo_conn_reports_a_broken_connection(bench: &Bench) -> Check {
+    let (mut probe, peer) = probe_and_peer(bench)?;
+    probe.send("echo_conn", &Fields::new().value(FD))?;
+    peer.send(&bench.bytes(100))?;
+    bench.until(|| peer.has_more());
+    drop(peer);
+    match probe.receive("echo_conn")? {
+        Reply::Error { .. } => Ok(()),
+        Reply::Value(_) => Err(wrong(
+            "echo_conn, the client closes without taking what came back",
+            "the error of the broken connection",
+            "Ok",
+        )),
+    }
 }
 
 fn ended_with(probe: &mut Probe, n_bytes: usize) -> Check {

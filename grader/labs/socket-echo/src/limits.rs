@@ -1,6 +1,6 @@
 //! Part 6, the edges: no descriptor left, and the end of the server.
 
-use harness::{Bench, Check};
+use harness::{Bench, Check, ensure_eq};
 use nix::sys::resource::Resource;
 
 use crate::chunks::long_text;
@@ -15,6 +15,38 @@ pub(crate) fn out_of_descriptors_clients_wait_for_their_turn(bench: &Bench) -> C
     for client in clients {
         let line = [&bench.bytes(30)[..], b"\n"].concat();
         client.swap_to_end(&line, "one of 30 clients of a server with 16 descriptors")?;
+    }
+    no_more_than_asked_are_let_in(bench)
+}
+
+/// How many clients a server may have open.
+const N_CLIENTS: usize = 3;
+
+/// Five clients where three are allowed: with each that leaves, one more has its turn.
+fn no_more_than_asked_are_let_in(bench: &Bench) -> Check {
+    let launch = bench.program(["serve", "--tcp", "127.0.0.1:0", "--clients"]);
+    let server = Server::start(bench, launch.arg(N_CLIENTS.to_string()))?;
+    let line = [&bench.bytes(30)[..], b"\n"].concat();
+    let mut clients = Vec::new();
+    for _ in 0..N_CLIENTS + 2 {
+        let client = server.connect()?;
+        client.send(&line)?;
+        if clients.len() < N_CLIENTS {
+            client.expect(&line, "one of the clients that are allowed")?;
+        }
+        clients.push(client);
+    }
+    for n_gone in 0..2 {
+        server.rests("as many clients as are allowed are open, and others wait")?;
+        let waiting = &clients[N_CLIENTS + n_gone..];
+        let n_answered = waiting.iter().filter(|client| client.has_more()).count();
+        ensure_eq(
+            format!("{N_CLIENTS} clients are open, which is what --clients allows"),
+            format!("0 of {} more are served", waiting.len()),
+            format!("{n_answered} of {} more are served", waiting.len()),
+        )?;
+        clients[n_gone].swap_to_end(&[], "a client that makes room")?;
+        waiting[0].expect(&line, "a client that had to wait for its turn")?;
     }
     Ok(())
 }
@@ -32,7 +64,8 @@ pub(crate) fn told_to_stop_the_server_finishes_its_clients(bench: &Bench) -> Che
         &bytes[..n_sent],
         "a client when the server was told to stop",
     )?;
-    server.process.finish()?.expect_code(0, "told to stop")
+    let totals = format!("served 1 failed 0 bytes {n_sent}");
+    server.ends_with(&totals, "told to stop")
 }
 
 /// A client that never ends has as long as the drain time says, and no longer.
@@ -42,10 +75,7 @@ pub(crate) fn a_silent_client_cannot_keep_the_server_from_stopping(bench: &Bench
     let client = server.connect()?;
     client.send(b"hello\n")?;
     client.expect(b"hello\n", "a client")?;
-    server.process.signal(libc::SIGTERM)?;
-    server
-        .process
-        .finish()?
-        .expect_code(0, "told to stop, with a drain time of 100 ms")?;
+    let case = "told to stop, with a drain time of 100 ms";
+    server.stops_with("served 0 failed 1 bytes 6", case)?;
     client.expect_to_end(&[], "a client whose drain time is over")
 }

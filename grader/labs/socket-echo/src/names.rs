@@ -4,13 +4,14 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 use std::time::Duration;
 
 use harness::{Bench, Check, Fields, Symptom, ensure, ensure_eq, found};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, connect, getpeername, socket,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, connect, getpeername, listen, socket,
 };
 
 use crate::server::{Server, socket_path};
@@ -112,7 +113,29 @@ pub(crate) fn a_live_name_is_left_alone(bench: &Bench) -> Check {
     second
         .finish()?
         .expect_code(5, "on the path of a live server")?;
-    first.answers("a client of the first server, after a second one tried its path")
+    first.answers("a client of the first server, after a second one tried its path")?;
+    a_busy_name_is_left_alone(bench)
+}
+
+/// So does a second server on the name of one whose backlog is full: it must not wait for room.
+fn a_busy_name_is_left_alone(bench: &Bench) -> Check {
+    let path = socket_path(bench)?;
+    let listener = UnixListener::bind(&path)?;
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(&path, everybody)?;
+    // The shortest backlog there is: one connection waits, and the next one would have to.
+    listen(&listener, Backlog::new(0)?)?;
+    let _waiting = UnixStream::connect(&path)?;
+    let second = bench.program(["serve", "--unix"]).arg(&path).start()?;
+    second
+        .finish()?
+        .expect_code(5, "on the path of a live server with a full backlog")?;
+    ensure(
+        path.exists(),
+        "a server on the path of a live one with a full backlog",
+        "the name stays",
+        "the name is gone",
+    )
 }
 
 /// Connecting to a plain file is refused as well, and it is no stale socket.
@@ -149,7 +172,13 @@ pub(crate) fn a_file_that_is_no_socket_is_left_alone(bench: &Bench) -> Check {
 pub(crate) fn an_old_server_leaves_the_name_of_the_new_one(bench: &Bench) -> Check {
     let path = socket_path(bench)?;
     let old = Server::unix(bench, &path)?;
-    fs::remove_file(&path)?;
+    // A server that has ended by itself has taken its name along.
+    ensure(
+        fs::remove_file(&path).is_ok(),
+        "the path of a running server",
+        "a socket",
+        "no such name",
+    )?;
     let new = Server::unix(bench, &path)?;
     old.process.signal(libc::SIGTERM)?;
     old.process.finish()?.expect_code(0, "told to stop")?;

@@ -1,13 +1,15 @@
 //! The test's own end of a connection. It never blocks in a call: it waits through the bench, so
 //! that a standstill is noticed at once.
 //!
-//! It judges what comes back, and knows no process.
+//! It judges what comes back. Of the process at the other end it knows only whether it sleeps.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use harness::{Bench, Check, wrong};
+use harness::{Bench, Check, Process, wrong};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
+
+use crate::server::MAX_CPU;
 
 /// One client's end.
 pub(crate) struct Peer<'a> {
@@ -66,6 +68,37 @@ impl<'a> Peer<'a> {
             }
             Ok(Some(()))
         })
+    }
+
+    /// Sends `bytes` and receives nothing, until `reader` at the other end cannot take more.
+    /// Returns how many it took.
+    pub(crate) fn stuff(&self, reader: &Process, bytes: &[u8]) -> Check<usize> {
+        let proc = reader.proc();
+        let mut sent = 0;
+        let mut cpu_at_progress = proc.cpu();
+        self.wait_for(|| {
+            let was_asleep = proc.is_asleep();
+            let before = sent;
+            while sent < bytes.len() {
+                match self.offer(&bytes[sent..bytes.len().min(sent + 64 * 1024)])? {
+                    0 => break,
+                    n => sent += n,
+                }
+            }
+            if sent > before {
+                cpu_at_progress = proc.cpu();
+            }
+            // Who spins never sleeps: it has had the time to take more, and did not.
+            let spins = cpu_at_progress.is_some_and(|then| proc.cpu() > Some(then + MAX_CPU));
+            let is_over = sent == bytes.len() || (sent == before && was_asleep) || spins;
+            Ok(is_over.then_some(sent))
+        })
+    }
+
+    /// Whether something has come that was not received yet.
+    pub(crate) fn has_more(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.fd.as_raw_fd(), &mut [0; 1], flags) != Err(Errno::EAGAIN)
     }
 
     /// Waits until as many bytes have come back as `expected` has, and compares them.

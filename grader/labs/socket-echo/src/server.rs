@@ -15,7 +15,7 @@ const LOOKS: u32 = 100;
 const LOOK: Duration = Duration::from_millis(3);
 
 /// So much CPU time is no way to wait.
-const MAX_CPU: Duration = Duration::from_millis(50);
+pub(crate) const MAX_CPU: Duration = Duration::from_millis(50);
 
 /// A server that has said where it listens.
 pub(crate) struct Server<'a> {
@@ -66,31 +66,7 @@ impl<'a> Server<'a> {
     /// Sends `bytes` for a client that receives nothing, until the server cannot take more.
     /// Returns how many it took.
     pub(crate) fn stuff(&self, client: &Peer<'_>, bytes: &[u8]) -> Check<usize> {
-        let proc = self.process.proc();
-        let mut sent = 0;
-        let mut outcome = Ok(());
-        let mut cpu_at_progress = proc.cpu();
-        self.bench.until(|| {
-            let was_asleep = proc.is_asleep();
-            let before = sent;
-            while sent < bytes.len() {
-                match client.offer(&bytes[sent..bytes.len().min(sent + 64 * 1024)]) {
-                    Ok(0) => break,
-                    Ok(n) => sent += n,
-                    Err(stop) => {
-                        outcome = Err(stop);
-                        return true;
-                    }
-                }
-            }
-            if sent > before {
-                cpu_at_progress = proc.cpu();
-            }
-            // A server that spins never sleeps: it has had the time to take more, and did not.
-            let spins = cpu_at_progress.is_some_and(|then| proc.cpu() > Some(then + MAX_CPU));
-            sent == bytes.len() || (sent == before && was_asleep) || spins
-        });
-        outcome.map(|()| sent)
+        client.stuff(&self.process, bytes)
     }
 
     /// A new client gets its line back.
@@ -131,6 +107,26 @@ impl<'a> Server<'a> {
             "it sleeps, at next to no CPU time",
             format!("{} ms of CPU time, seldom asleep", used().as_millis()),
         ))
+    }
+
+    /// Tells it to stop, waits for its end and compares the totals, the last line that it says.
+    pub(crate) fn stops_with(self, totals: &str, case: &str) -> Check {
+        self.process.signal(libc::SIGTERM)?;
+        self.ends_with(totals, case)
+    }
+
+    /// Waits for its end and compares the beginning of the last line that it says: its totals.
+    pub(crate) fn ends_with(self, totals: &str, case: &str) -> Check {
+        let done = self.process.finish()?;
+        done.expect_code(0, case)?;
+        let said = String::from_utf8_lossy(&done.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        ensure(
+            last.starts_with(totals),
+            format!("the totals of `{}`, {case}", done.command),
+            totals,
+            last,
+        )
     }
 
     /// How many descriptors it has open, if the kernel tells.
