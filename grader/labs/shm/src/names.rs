@@ -1,6 +1,11 @@
 //! Names outlive processes: who makes them, who must not touch them, who removes them.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use harness::inject::{Fails, call, inject};
 use harness::{Bench, Check, Fields, Symptom, ensure, ensure_eq, found};
+use nix::errno::Errno;
 
 use crate::outside::{Named, named, word};
 
@@ -13,6 +18,12 @@ pub(crate) fn names_stay_until_rm(bench: &Bench) -> Check {
         "names in /dev/shm when `shm create` has ended",
         both.to_vec(),
         buffer.left(),
+    )?;
+    let lock = fs::metadata(buffer.lock_file())?;
+    ensure_eq(
+        "the mode of the lock",
+        "600".to_owned(),
+        format!("{:o}", lock.mode() & 0o777),
     )?;
     buffer
         .program(bench, &["close"])
@@ -122,5 +133,27 @@ pub(crate) fn a_lock_left_behind_does_no_harm(bench: &Bench) -> Check {
     let consumer = buffer
         .program(bench, &["consume", "--count", "1"])
         .run(b"")?;
-    consumer.expect_stdout(format!("{item}\n").as_bytes(), "with one item queued")
+    consumer.expect_stdout(format!("{item}\n").as_bytes(), "with one item queued")?;
+    a_lock_that_stays_is_not_used(bench)
+}
+
+/// A lock left behind that cannot be removed, as one of another user: no buffer then.
+fn a_lock_that_stays_is_not_used(bench: &Bench) -> Check {
+    let buffer = Named::new(bench, "stays");
+    let mut before = bench.probe().connect()?;
+    before.value("make lock", named(&buffer).value(0))?;
+    let removing = call("unlink", &[libc::SYS_unlink, libc::SYS_unlinkat]);
+    let forbidden = inject(removing.counts(1..=1), Fails(Errno::EPERM));
+    let watch = bench.watch([forbidden], &[])?;
+    let done = buffer
+        .program(bench, &["create"])
+        .watched(&watch, "creator")
+        .run(b"")?;
+    done.expect_code(1, "beside a lock that it may not remove")?;
+    ensure(
+        !buffer.object().exists(),
+        "after `shm create` beside a lock that it may not remove",
+        "no object of that name",
+        "the object is there",
+    )
 }

@@ -67,7 +67,23 @@ pub(crate) fn a_store_is_seen_by_every_process(bench: &Bench) -> Check {
         format!("the same 100 bytes of {path}"),
         bytes.as_slice(),
         &in_file,
-    )
+    )?;
+    the_ready_word_is_the_least(bench)
+}
+
+/// Four bytes are an object, if one without contents; fewer are none.
+fn the_ready_word_is_the_least(bench: &Bench) -> Check {
+    let least = READY.len();
+    let mut probe = bench.probe().connect()?;
+    let short = Named::new(bench, "short");
+    let args = named(&short).value(least - 1);
+    let kind = probe.error("Shm::create", args, "no room for the ready word")?;
+    let what = "the error for an object of 3 bytes";
+    ensure_eq(what, "InvalidInput".to_owned(), kind)?;
+    let object = Named::new(bench, "least");
+    let size = probe.value("Shm::create", named(&object).value(least))?;
+    let what = "the length of a new mapping of 4 bytes";
+    ensure_eq(what, Some(least), size.parse(0))
 }
 
 /// A creator that takes its time, played by this test; then creators that never finish.
@@ -129,7 +145,25 @@ pub(crate) fn an_object_is_opened_only_when_it_is_complete(bench: &Bench) -> Che
         "`shm consume` with an object whose length stays 0",
         "exit code 3 after the deadline",
         done.how(),
-    )
+    )?;
+    short_objects(bench)
+}
+
+/// Objects as long as their ready word, and shorter.
+fn short_objects(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    let least = Named::new(bench, "least");
+    unfinished(&least)?.write_all_at(READY, 0)?;
+    let size = probe.value("Shm::open", named(&least).value(5_000))?;
+    let what = "the length of a mapping of nothing but a ready word";
+    ensure_eq(what, Some(READY.len()), size.parse(0))?;
+
+    let short = Named::new(bench, "short");
+    unfinished(&short)?.write_all_at(&READY[1..], 0)?;
+    let args = named(&short).value(5_000);
+    let kind = probe.error("Shm::open", args, "an object of 3 bytes")?;
+    let what = "the error for an object that is too short for a ready word";
+    ensure_eq(what, "InvalidData".to_owned(), kind)
 }
 
 /// An object whose creator is still between shm_open and ftruncate.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Bench, Check, Fields, Probe, Reply, ensure, wrong};
+use harness::{Bench, Check, Fields, Probe, Reply, ensure, ensure_eq, wrong};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -24,7 +24,16 @@ pub(crate) fn a_post_wakes_a_process_of_another_program(bench: &Bench) -> Check 
     opener.value("Shm::open", named(&object).value(5_000))?;
 
     wake(bench, &mut creator, &mut opener)?;
-    wake(bench, &mut opener, &mut creator)
+    wake(bench, &mut opener, &mut creator)?;
+
+    // What one posts, the other one takes without sleeping, and then it is gone for both.
+    creator.value("Sem::post", Fields::new().value(SEM))?;
+    for (taker, value) in [(&mut opener, 1), (&mut creator, 0)] {
+        let taken = taker.value("Sem::try_wait", Fields::new().value(SEM))?;
+        let what = format!("Sem::try_wait at {value}");
+        ensure_eq(what, Some(value == 1), taken.parse(0))?;
+    }
+    Ok(())
 }
 
 fn wake(bench: &Bench, sleeper: &mut Probe, waker: &mut Probe) -> Check {

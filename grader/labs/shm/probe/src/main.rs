@@ -22,6 +22,7 @@ fn main() {
         "poke" => state.poke(call),
         "Sem::init_in" => state.sem_init(call),
         "Sem::wait" => state.sem(call.value(0))?.wait().map(|()| Fields::new()),
+        "Sem::try_wait" => state.sem_try_wait(call),
         "Sem::post" => state.sem(call.value(0))?.post().map(|()| Fields::new()),
         "Sem::wait_timeout" => state.sem_wait_timeout(call),
         "BoundedBuf::open" => state.open_buffer(call),
@@ -106,6 +107,12 @@ impl State {
         // SAFETY: the slot lies in the mapping and is not in use yet.
         unsafe { Sem::init_in(slot, call.value(1)) }?;
         Ok(Fields::new())
+    }
+
+    /// Argument: offset. Gives back whether one was taken.
+    fn sem_try_wait(&self, call: &Call) -> Answer {
+        let taken = self.sem(call.value(0))?.try_wait()?;
+        Ok(Fields::new().value(taken))
     }
 
     /// Arguments: offset, milliseconds. Gives back whether one was taken.
