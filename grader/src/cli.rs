@@ -217,6 +217,7 @@ pub(crate) enum RevealLevel {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --lab pipes --subject reference --repeat 9 --times
   cargo lab verify --lab pipes --caught --repeat 200
   cargo lab verify --lab pipes --build cargo
   cargo lab verify --mutants --lab pipes
@@ -240,6 +241,9 @@ pub(crate) struct VerifyArgs {
     /// Run only the wrong solutions, each with the tests that must catch it: for many repetitions
     #[arg(long, conflicts_with_all = ["attacks", "mutants", "tests"])]
     pub(crate) caught: bool,
+    /// Say what each test took, too
+    #[arg(long, conflicts_with_all = ["attacks", "mutants"])]
+    pub(crate) times: bool,
     /// Hand in the hostile submissions of grader/attacks instead, and look for a breach: on every
     /// isolation level that this machine can offer to you, the lower ones with abilities taken away
     #[arg(long, conflicts_with_all = ["labs", "repeat", "tests", "isolation"])]

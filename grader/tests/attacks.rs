@@ -166,9 +166,28 @@ fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
         .current_dir(root())
         .output()
         .expect("the course and the disk are in order");
-    assert!(output.status.success(), "{}", said(&output));
     let results = std::fs::read(run.join("results.json")).expect("there are results");
-    serde_json::from_slice(&results).expect("they are JSON")
+    let results = serde_json::from_slice(&results).expect("they are JSON");
+    let faults = faults(&results);
+    assert!(output.status.success(), "{}{faults:#?}", said(&output));
+    results
+}
+
+/// What the grader could not judge.
+fn faults(results: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for submission in results["submissions"].as_array().expect("a list") {
+        for lab in submission["labs"].as_array().expect("a list") {
+            let tests = lab["tests"].as_array().into_iter().flatten();
+            let all = std::iter::once(lab).chain(tests);
+            let is_fault = |it: &&Value| it.to_string().contains("grader_fault");
+            faults.extend(
+                all.filter(is_fault)
+                    .map(|it| format!("{}: {it:#}", submission["id"])),
+            );
+        }
+    }
+    faults
 }
 
 /// So many honest submissions have the full marks of so many tests each, and nobody's words can
