@@ -217,12 +217,13 @@ pub(crate) enum RevealLevel {
 Examples:
   cargo lab verify
   cargo lab verify --lab pipes --subject reference --repeat 200
+  cargo lab verify --lab pipes --subject reference --repeat 9 --times
   cargo lab verify --lab pipes --caught --repeat 200
   cargo lab verify --lab pipes --build cargo
   cargo lab verify --mutants --lab pipes
   cargo lab verify --lab shm --subject all-in-libc
   cargo lab verify --attacks
-  cargo lab verify --attacks --subject fork-bomb --isolation A
+  cargo lab verify --attacks --subject fork-bomb --level A --level E
   cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
 
 Exit codes: 0 all as known; 1 not, or an attack was a breach; 2 wrong usage.")]
@@ -240,9 +241,16 @@ pub(crate) struct VerifyArgs {
     /// Run only the wrong solutions, each with the tests that must catch it: for many repetitions
     #[arg(long, conflicts_with_all = ["attacks", "mutants", "tests"])]
     pub(crate) caught: bool,
-    /// Hand in the hostile submissions of grader/attacks instead, and look for a breach
-    #[arg(long, conflicts_with_all = ["labs", "repeat", "tests"])]
+    /// Say what each test took, too
+    #[arg(long, conflicts_with_all = ["attacks", "mutants"])]
+    pub(crate) times: bool,
+    /// Hand in the hostile submissions of grader/attacks instead, and look for a breach: on every
+    /// isolation level that this machine can offer to you, the lower ones with abilities taken away
+    #[arg(long, conflicts_with_all = ["labs", "repeat", "tests", "isolation"])]
     pub(crate) attacks: bool,
+    /// With --attacks: only on this isolation level (may be given more than once)
+    #[arg(long = "level", value_name = "LEVEL", requires = "attacks")]
+    pub(crate) levels: Vec<Level>,
     /// Change the references in many small ways instead (with cargo-mutants, which must be
     /// installed), and look for a change that no hidden test notices
     #[arg(long, conflicts_with = "attacks")]
@@ -356,7 +364,7 @@ impl From<Build> for BuildMode {
 }
 
 /// How submissions are run.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunningArgs {
     /// Compilers at a time, each with a core; tests share what is left [default: number of cores]
     #[arg(long, value_name = "N")]

@@ -3,8 +3,6 @@
 //! A few of each kind run here; all of them with `cargo lab verify --attacks`. What they reach for
 //! is laid out by the grader itself, and the last test shows that it would be seen to be reached.
 
-mod lesser;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -17,17 +15,12 @@ fn root() -> &'static Path {
 }
 
 fn attack(names: &[&str], more: &[&str]) -> Output {
-    attack_command(names, more).output().expect("it starts")
-}
-
-fn attack_command(names: &[&str], more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grader"));
     command.args(["verify", "--attacks"]).args(more);
     for name in names {
         command.args(["--subject", name]);
     }
-    command.current_dir(root());
-    command
+    command.current_dir(root()).output().expect("it starts")
 }
 
 fn said(output: &Output) -> String {
@@ -36,20 +29,21 @@ fn said(output: &Output) -> String {
 }
 
 /// One of each kind, none of which takes long.
-const FEW: [&str; 9] = [
+const FEW: [&str; 10] = [
     "archive-symlink",
     "confused-writer",
-    "fork-bomb",
     "forged-record",
     "hostile-diagnostics",
     "include-str",
+    "kill-a-bystander",
     "nested-parentheses",
     "posix-leftovers",
     "read-secrets",
+    "system-v-leftovers",
 ];
 
 #[test]
-fn a_few_attacks_of_each_kind_hold() {
+fn a_few_attacks_of_each_kind_hold_on_every_level_there_is() {
     let output = attack(&FEW, &[]);
     let said = said(&output);
     assert!(output.status.success(), "{said}");
@@ -60,36 +54,28 @@ fn a_few_attacks_of_each_kind_hold() {
             "{name} is not told about:\n{said}"
         );
     }
+    let mut n_tried = 0;
+    for level in ["A", "B", "C", "D", "E"] {
+        let missing = said.contains(&format!("isolation {level}: not to be had here"));
+        let held = format!("isolation {level}: {} held, 0 breached", FEW.len());
+        n_tried += usize::from(said.contains(&held));
+        assert!(missing || said.contains(&held), "level {level}:\n{said}");
+    }
+    assert!(n_tried > 0, "no level was tried:\n{said}");
 }
 
-/// Level D for root, E for anyone else.
 #[test]
-fn attacks_hold_without_namespaces_too() {
-    let few = [
-        "confused-writer",
-        "kill-a-bystander",
-        "posix-leftovers",
-        "read-secrets",
-        "system-v-leftovers",
-    ];
-    let output = lesser::run(&mut attack_command(&few, &["--isolation", "E"]));
+fn a_level_that_is_not_to_be_had_is_an_error() {
+    // SAFETY: it takes nothing and cannot fail.
+    let is_root = unsafe { libc::geteuid() == 0 };
+    let level = if is_root { "E" } else { "D" };
+    let output = attack(&FEW, &["--level", level]);
     let said = said(&output);
-    if said.contains("keeps out") {
-        // Level D has a user of its own, who does not get into a closed home folder.
-        println!("not here:\n{said}");
-        return;
-    }
-    assert!(output.status.success(), "{said}");
-    let level = if is_root() { "D" } else { "E" };
+    assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.contains(&format!("isolation {level}: 5 held, 0 breached")),
+        said.contains(&format!("isolation {level}: not to be had")),
         "{said}"
     );
-}
-
-fn is_root() -> bool {
-    // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
 }
 
 #[test]
@@ -180,9 +166,28 @@ fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
         .current_dir(root())
         .output()
         .expect("the course and the disk are in order");
-    assert!(output.status.success(), "{}", said(&output));
     let results = std::fs::read(run.join("results.json")).expect("there are results");
-    serde_json::from_slice(&results).expect("they are JSON")
+    let results = serde_json::from_slice(&results).expect("they are JSON");
+    let faults = faults(&results);
+    assert!(output.status.success(), "{}{faults:#?}", said(&output));
+    results
+}
+
+/// What the grader could not judge.
+fn faults(results: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for submission in results["submissions"].as_array().expect("a list") {
+        for lab in submission["labs"].as_array().expect("a list") {
+            let tests = lab["tests"].as_array().into_iter().flatten();
+            let all = std::iter::once(lab).chain(tests);
+            let is_fault = |it: &&Value| it.to_string().contains("grader_fault");
+            faults.extend(
+                all.filter(is_fault)
+                    .map(|it| format!("{}: {it:#}", submission["id"])),
+            );
+        }
+    }
+    faults
 }
 
 /// So many honest submissions have the full marks of so many tests each, and nobody's words can

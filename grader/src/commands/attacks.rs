@@ -4,26 +4,77 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use pipeline::{AttackOptions, AttackResult, SECRET_VARIABLE};
-use sandbox::Level;
+use sandbox::{Level, Machine};
 
-use crate::cli::VerifyArgs;
+use crate::cli::{RunningArgs, VerifyArgs};
 use crate::commands::grade::{jobs, test_options};
+use crate::commands::helper::{BEST_COMMAND, WITHIN_COMMAND};
 use crate::course;
 use crate::show::{self, BAD, GOOD, STRONG, styled};
 
-/// Runs the attacks in a process of their own, with a secret in its environment and a folder for
-/// everything temporary, which must be empty afterwards.
+/// Runs the attacks on every level asked for that there is.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     if std::env::var_os(SECRET_VARIABLE).is_some() {
         return campaign(args);
     }
+    if args.running.i_trust_this_code {
+        return Ok(ExitCode::from(u8::from(!holds_on(Machine::Whole)?)));
+    }
+    pipeline::check_attacks(&course::find()?, &args.subjects)?;
+    let mut missing = Level::ISOLATING.to_vec();
+    missing.retain(|level| args.levels.is_empty() || args.levels.contains(level));
+    let mut all_hold = true;
+    for machine in Machine::ALL {
+        let level = best_on(machine)?;
+        if let Some(at) = missing.iter().position(|it| *it == level) {
+            missing.remove(at);
+            let name = machine.name();
+            show::line(styled(
+                STRONG,
+                format_args!("\nisolation {level}, machine {name}"),
+            ));
+            all_hold &= holds_on(machine)?;
+        }
+    }
+    for level in &missing {
+        show::line(format_args!(
+            "isolation {level}: not to be had here by this user; `cargo lab doctor` says why"
+        ));
+    }
+    ensure!(
+        args.levels.is_empty() || missing.is_empty(),
+        "nothing was tried on some of the levels asked for"
+    );
+    Ok(ExitCode::from(u8::from(!all_hold)))
+}
+
+/// The best level of a machine; none where the machine cannot be made.
+fn best_on(machine: Machine) -> Result<Level> {
+    let output = on(machine)?.arg(BEST_COMMAND).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    Ok(match output.status.success() {
+        true => said.trim().parse()?,
+        false => Level::None,
+    })
+}
+
+/// This program on a machine.
+fn on(machine: Machine) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([WITHIN_COMMAND, machine.name()]);
+    Ok(command)
+}
+
+/// Runs the attacks in a process of their own, with a secret in its environment and a folder for
+/// everything temporary, which must be empty afterwards.
+fn holds_on(machine: Machine) -> Result<bool> {
     let folder = tempfile::Builder::new().prefix("attacks-").tempdir()?;
     // Programs of a box that has no root of its own must get to what is in there.
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777))?;
     let secret = format!("secret-{:016x}", RandomState::new().hash_one(0));
-    let status = Command::new(std::env::current_exe()?)
+    let status = on(machine)?
         .args(std::env::args_os().skip(1))
         .env(SECRET_VARIABLE, secret)
         .env("TMPDIR", folder.path())
@@ -38,11 +89,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         ));
         n_left += 1;
     }
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
-    Ok(ExitCode::from(if n_left > 0 { 1 } else { code }))
+    Ok(status.success() && n_left == 0)
 }
 
 fn campaign(args: &VerifyArgs) -> Result<ExitCode> {
@@ -50,7 +97,10 @@ fn campaign(args: &VerifyArgs) -> Result<ExitCode> {
         names: args.subjects.clone(),
         // Those that take long mostly stand still.
         jobs: args.running.jobs.unwrap_or(2 * jobs(&args.running)),
-        tests: test_options(&args.running)?,
+        tests: test_options(&RunningArgs {
+            isolation: Level::E,
+            ..args.running.clone()
+        })?,
         helper: std::env::current_exe()?,
     };
     let level = options.tests.level;

@@ -1,10 +1,18 @@
 //! Hidden commands: this program as the process that opens a box. Not for people.
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
-use sandbox::Level;
+use anyhow::Context;
+use sandbox::{Level, Machine};
 
 use crate::{course, show};
+
+/// `__within MACHINE ARGUMENT…`: this program again, on a machine that gives less.
+pub(crate) const WITHIN_COMMAND: &str = "__within";
+
+/// Prints the best isolation level.
+pub(crate) const BEST_COMMAND: &str = "__best";
 
 /// Runs the hidden command, if one was asked for.
 pub(crate) fn run_if_asked() -> Option<ExitCode> {
@@ -15,8 +23,29 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
         sandbox::CHECK_WATCH_COMMAND => Some(finish(check_watch(args.next()))),
         pipeline::TRIAL_COMMAND => Some(finish(trial(args.next(), args.next()))),
+        WITHIN_COMMAND => Some(finish(within(args.next(), args))),
+        BEST_COMMAND => Some(finish(best())),
         _ => student::run_if_asked(),
     }
+}
+
+/// Returns only where it fails.
+fn within(machine: Option<String>, args: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let machine: Machine = machine.unwrap_or_default().parse()?;
+    let name = machine.name();
+    machine
+        .enter(None)
+        .with_context(|| format!("cannot make this machine {name}"))?;
+    Err(Command::new(std::env::current_exe()?)
+        .args(args)
+        .exec()
+        .into())
+}
+
+fn best() -> anyhow::Result<()> {
+    let (best, _) = sandbox::best_level(&std::env::current_exe()?);
+    show::line(best);
+    Ok(())
 }
 
 /// Not only whether `true` runs in a box of this level, but whether a submission could be built

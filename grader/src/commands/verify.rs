@@ -54,6 +54,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     for (lab, results) in labs {
         show::line(format_args!("\n{lab}"));
         matrix(&results);
+        if args.times {
+            times(&results);
+        }
         if args.mutants {
             show::line(mutation_score(&results));
         }
@@ -116,6 +119,24 @@ fn matrix(results: &[&SubjectResult]) {
         show::line(format_args!(
             "{verdict} {name:<44} {wall:>6} ms {cpu:>6} ms cpu  {caught}"
         ));
+    }
+}
+
+/// One row a test, the one that costs most first; medians over all that was run.
+fn times(results: &[&SubjectResult]) {
+    let mut tests: BTreeMap<&str, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
+    for (test, (wall, cpu)) in results.iter().flat_map(|result| &result.times) {
+        let of_test = tests.entry(test).or_default();
+        of_test.0.push(*wall);
+        of_test.1.push(*cpu);
+    }
+    let row = |(test, (wall, cpu)): (_, (Vec<u64>, Vec<u64>))| {
+        (median(cpu.into_iter()), median(wall.into_iter()), test)
+    };
+    let mut rows: Vec<_> = tests.into_iter().map(row).collect();
+    rows.sort_unstable_by(|one, other| other.cmp(one));
+    for (cpu, wall, test) in rows {
+        show::line(format_args!("{wall:>15} ms {cpu:>6} ms cpu  {test}"));
     }
 }
 

@@ -164,6 +164,14 @@ pub fn attack(
     Ok(campaign)
 }
 
+/// Says whether the corpus can be read and has attacks of these names.
+///
+/// # Errors
+/// If not.
+pub fn check_attacks(course: &Course, names: &[String]) -> Result<(), AttackError> {
+    select(course, names).map(drop)
+}
+
 fn select(course: &Course, names: &[String]) -> Result<Vec<Attack>, AttackError> {
     let mut attacks = corpus::read(&course.root.join("grader/attacks"))?;
     for name in names {

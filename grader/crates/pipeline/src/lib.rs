@@ -44,7 +44,7 @@ mod work;
 
 pub use attacks::{
     Attack, AttackError, AttackOptions, AttackResult, BYSTANDER_COMMAND, Base, Campaign,
-    CorpusError, Recipe, SECRET_VARIABLE, attack, hand_in, stand_by,
+    CorpusError, Recipe, SECRET_VARIABLE, attack, check_attacks, hand_in, stand_by,
 };
 pub use build::{BuildMode, BuildRequest, build_in_box};
 pub use compare::{LabChange, Reason, TestChange, compare};

@@ -85,6 +85,8 @@ pub struct SubjectResult {
     pub round: u32,
     /// How each test ended, with what was said about it.
     pub tests: BTreeMap<String, (Outcome, String)>,
+    /// What each test took: wall time and CPU time of all that it started, in milliseconds.
+    pub times: BTreeMap<String, (u64, u64)>,
     /// What contradicts the known answer; empty if nothing does.
     pub problems: Vec<String>,
     /// Wall time of the run, tests overlapping, in milliseconds.
@@ -261,6 +263,7 @@ fn run_subject(
         subject: subject.clone(),
         round,
         tests: BTreeMap::new(),
+        times: BTreeMap::new(),
         problems: Vec::new(),
         wall_ms: 0,
         cpu_ms: 0,
@@ -295,6 +298,8 @@ fn run_once(
         let mut outcome = verdict.outcome;
         if let Some(evidence) = evidence {
             result.cpu_ms += evidence.cpu_ms;
+            let times = (evidence.wall_ms, evidence.cpu_ms);
+            result.times.insert(row.id.clone(), times);
             // A submission may be right without ever coming to a fault; the reference shows that
             // the fault can be met at all.
             if result.subject.name() == "reference" && !evidence.missed.is_empty() {

@@ -87,6 +87,7 @@ mod guardian;
 mod init;
 mod landlock;
 mod leftovers;
+mod lesser;
 mod level;
 mod mounts;
 mod namespaces;
@@ -109,6 +110,7 @@ pub use child::{Child, Exit};
 pub use command::Command;
 pub use credentials::BOX_UID;
 pub use leftovers::Leftovers;
+pub use lesser::{Machine, UnknownMachine};
 pub use level::{
     CHECK_COMMAND, CHECK_WATCH_COMMAND, Level, Refusal, UnknownLevel, best_level, check,
     check_watch, try_level, try_watch,

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pipeline::{Cost, Mix, cost, make_class};
+use pipeline::{Cost, Mix, Subject, cost, make_class};
 
 use super::Bench;
 use super::table::{Goal, Table};
@@ -23,6 +23,7 @@ struct Graded {
 struct Class<'a> {
     bench: &'a Bench<'a>,
     folder: tempfile::TempDir,
+    labs: Vec<String>,
 }
 
 impl<'a> Class<'a> {
@@ -30,22 +31,29 @@ impl<'a> Class<'a> {
         let class = Self {
             bench,
             folder: tempfile::tempdir()?,
+            labs: vec![bench.kit.lab.name.clone()],
         };
         make_class(bench.course, bench.kit, &class.submissions(), mix)?;
         Ok(class)
     }
 
-    /// Many names, one submission: built and run once, but every record and report is there.
+    /// Many names, one submission of every lab: built and run once, but every record and report is
+    /// there.
     fn of_copies(bench: &'a Bench<'a>, n_submissions: usize) -> Result<Self> {
-        let class = Self::make(bench, Mix::good(1))?;
-        let file = |number: usize| {
-            let folder = class.submissions().join(format!("s{number:04}"));
-            folder.join(&bench.kit.lab.name).join("src/lib.rs")
+        let course = bench.course;
+        let class = Self {
+            bench,
+            folder: tempfile::tempdir()?,
+            labs: course.labs.iter().map(|lab| lab.name.clone()).collect(),
         };
-        for number in 1..n_submissions {
-            let copy = file(number);
-            fs::create_dir_all(copy.parent().context("a file is in a folder")?)?;
-            fs::copy(file(0), copy)?;
+        for kit in course.kits(&course.labs)? {
+            let reference = pipeline::sources(course, &kit, &Subject::Reference)?;
+            for number in 0..n_submissions {
+                let submission = class.submissions().join(format!("s{number:04}"));
+                let src = submission.join(&kit.lab.name).join("src");
+                fs::create_dir_all(&src)?;
+                fs::write(src.join("lib.rs"), &reference["src/lib.rs"])?;
+            }
         }
         Ok(class)
     }
@@ -58,12 +66,10 @@ impl<'a> Class<'a> {
         let mut grader = Command::new(std::env::current_exe()?);
         grader.arg("grade").arg(self.submissions()).arg("--run");
         grader.arg(self.folder.path().join(run)).arg("--quiet");
-        grader.args([
-            "--lab",
-            &self.bench.kit.lab.name,
-            "--jobs",
-            &jobs.to_string(),
-        ]);
+        for lab in &self.labs {
+            grader.args(["--lab", lab]);
+        }
+        grader.args(["--jobs", &jobs.to_string()]);
         match self.bench.tests.level {
             sandbox::Level::None => grader.arg("--i-trust-this-code"),
             level => grader.args(["--isolation", &level.to_string()]),
@@ -202,7 +208,7 @@ pub(super) fn measure_memory(bench: &Bench<'_>, table: &mut Table) -> Result<()>
             "MiB",
             Some(Goal::AtMost(100.0)),
             format!(
-                "{} submissions with the same files, {call}",
+                "{} submissions with the same files, all labs, {call}",
                 bench.args.copies
             ),
         );

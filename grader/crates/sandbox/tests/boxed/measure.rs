@@ -48,7 +48,7 @@ pub(crate) fn run(exe: &Path, users: &[u32]) {
             false => println!("no bubblewrap for uid {uid}: it is not installed, or does not run"),
         }
         for level in Level::ISOLATING {
-            if crate::gives(exe, crate::Machine::Whole, uid, level).is_ok() {
+            if crate::gives(exe, sandbox::Machine::Whole, uid, level).is_ok() {
                 subjects.push(Subject::server(
                     "whole box",
                     exe,
@@ -172,7 +172,7 @@ impl Subject {
     }
 
     fn server(name: &str, exe: &Path, uid: u32, what: &str, level: Level) -> Self {
-        let mut process = crate::within(exe, crate::Machine::Whole, uid)
+        let mut process = crate::within(exe, sandbox::Machine::Whole, uid)
             .args([what, &level.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
