@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use harness::{Bench, Check, Fields, Probe, ensure, ensure_eq};
 
@@ -129,7 +129,7 @@ pub(crate) fn who_comes_back_is_a_member_again(bench: &Bench) -> Check {
     )
 }
 
-/// No FIFO, nobody who reads it, no FIFO at all: who speaks is a guest, and nothing is written.
+/// No FIFO, nobody who reads it, a file or a link in its place: who speaks is a guest, and nothing is written.
 pub(crate) fn a_guest_is_heard_and_told_nothing(bench: &Bench) -> Check {
     let chat = Chat::new(bench)?;
     let mut probe = hub(bench, &chat)?;
@@ -141,12 +141,17 @@ pub(crate) fn a_guest_is_heard_and_told_nothing(bench: &Bench) -> Check {
     let file = chat.fifo("file");
     fs::write(&file, &precious)?;
     fs::set_permissions(&file, PermissionsExt::from_mode(0o666))?;
+    symlink(chat.fifo("amy"), chat.fifo("link"))?;
     let before = chat.names()?;
 
     for (nick, case) in [
         ("nobody", "who has no FIFO"),
         ("stale", "whose FIFO nobody reads"),
         ("file", "in whose FIFO's place a plain file stands"),
+        (
+            "link",
+            "in whose FIFO's place a link to another one's FIFO stands",
+        ),
     ] {
         let line = chat.line(nick);
         let got = deliver(&mut probe, nick, &line)?;
