@@ -41,7 +41,7 @@ mod target;
 
 pub use calls::{
     Calls, accept, call, close, connect, exec, exit, fork, futex, futex_wait, open, poll, read,
-    receive, send, signal_wait, sleep, wait, write,
+    receive, send, signal_wait, sleep, unlink, wait, write,
 };
 pub use log::{Actor, Entry, Log};
 pub use point::Point;

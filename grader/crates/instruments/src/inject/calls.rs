@@ -57,6 +57,8 @@ families! {
 families! {
     /// `open`, `openat`.
     open, "open": [SYS_open, SYS_openat];
+    /// `unlink`, `unlinkat`.
+    unlink, "unlink": [SYS_unlink, SYS_unlinkat];
     /// New processes and threads: `fork`, `vfork`, `clone`.
     fork, "fork": [SYS_fork, SYS_vfork, SYS_clone];
     /// Waiting for several descriptors: `poll`, `ppoll`, `select`, `pselect6`, epoll.
@@ -76,6 +78,8 @@ families! {
 families! {
     /// `openat`.
     open, "open": [SYS_openat];
+    /// `unlinkat`.
+    unlink, "unlink": [SYS_unlinkat];
     /// New processes and threads: `clone`.
     fork, "fork": [SYS_clone];
     /// Waiting for several descriptors: `ppoll`, `pselect6`, epoll.
