@@ -135,8 +135,8 @@ impl Hub {
     /// goes out with it, in one write.
     ///
     /// Who speaks becomes a member and gets this line too, if their FIFO ([`fifo_of`] in the
-    /// hub's folder) is a FIFO that somebody reads. If it is not, or cannot be opened, they are
-    /// a guest: heard by all, told nothing. `from` is a valid nick; the caller has checked it.
+    /// hub's folder) is a FIFO itself, no link to one, and somebody reads it. If not, or if it
+    /// cannot be opened, they are a guest: heard by all, told nothing. `from` is a valid nick.
     ///
     /// No member can hold up the others or end the chat: one who has left (`EPIPE`) is dropped
     /// and counted, one whose FIFO is full (`EAGAIN`) misses the line and is counted. A member

@@ -2,11 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use harness::{Bench, Check, Fields, Probe, ensure, ensure_eq};
 
 use crate::chat::{Chat, make_fifo};
+
+/// The longest line, its newline included.
+const MAX_LINE: usize = 4096;
 
 /// What `deliver` returned: members who got the line, whose FIFO was full, who had gone.
 type Delivery = (usize, usize, usize);
@@ -33,7 +36,7 @@ fn members(probe: &mut Probe) -> Check<String> {
 }
 
 /// One member reads, one has a full FIFO, one has left: the first gets the line, the second
-/// misses it, the third is forgotten.
+/// misses it, the third is forgotten. The longest line goes out whole, a longer one is refused.
 pub(crate) fn the_slow_and_the_dead_are_counted(bench: &Bench) -> Check {
     let chat = Chat::new(bench)?;
     let mut probe = hub(bench, &chat)?;
@@ -64,7 +67,31 @@ pub(crate) fn the_slow_and_the_dead_are_counted(bench: &Bench) -> Check {
     let line = chat.line("guest");
     let what = "(sent, full, gone) when the full FIFO has been read";
     ensure_eq(what, (2, 0, 0), deliver(&mut probe, "guest", &line)?)?;
-    bea.expect("bea", &[&line])
+    bea.expect("bea", &[&line])?;
+    amy.expect("amy", &[&line])?;
+
+    // It fills the FIFO of bea, who has just read all that was in it.
+    let longest = format!("guest\t{}", ".".repeat(MAX_LINE - "guest\t\n".len()));
+    let case = "a line of 4096 bytes, newline included";
+    let what = format!("(sent, full, gone) for {case}");
+    ensure_eq(what, (2, 0, 0), deliver(&mut probe, "guest", &longest)?)?;
+    for (who, ear) in [("amy", &mut amy), ("bea", &mut bea)] {
+        let heard = ear.heard()?;
+        ensure(
+            heard.strip_suffix('\n') == Some(&longest),
+            format!("{who}.fifo after deliver of {case}"),
+            "that line",
+            format!("{} bytes, others", heard.len()),
+        )?;
+    }
+    let args = Fields::new().value("guest").value(longest + ".");
+    let case = "a line of 4097 bytes, newline included";
+    let kind = probe.error("deliver", args, case)?;
+    ensure_eq(
+        format!("the error of deliver for {case}"),
+        "InvalidInput",
+        &kind,
+    )
 }
 
 /// Fills the FIFO of a member, as if they had read nothing for a long time.
@@ -102,7 +129,7 @@ pub(crate) fn who_comes_back_is_a_member_again(bench: &Bench) -> Check {
     )
 }
 
-/// No FIFO, nobody who reads it, no FIFO at all: who speaks is a guest, and nothing is written.
+/// No FIFO, nobody who reads it, a file or a link in its place: who speaks is a guest, and nothing is written.
 pub(crate) fn a_guest_is_heard_and_told_nothing(bench: &Bench) -> Check {
     let chat = Chat::new(bench)?;
     let mut probe = hub(bench, &chat)?;
@@ -114,12 +141,17 @@ pub(crate) fn a_guest_is_heard_and_told_nothing(bench: &Bench) -> Check {
     let file = chat.fifo("file");
     fs::write(&file, &precious)?;
     fs::set_permissions(&file, PermissionsExt::from_mode(0o666))?;
+    symlink(chat.fifo("amy"), chat.fifo("link"))?;
     let before = chat.names()?;
 
     for (nick, case) in [
         ("nobody", "who has no FIFO"),
         ("stale", "whose FIFO nobody reads"),
         ("file", "in whose FIFO's place a plain file stands"),
+        (
+            "link",
+            "in whose FIFO's place a link to another one's FIFO stands",
+        ),
     ] {
         let line = chat.line(nick);
         let got = deliver(&mut probe, nick, &line)?;

@@ -1,6 +1,6 @@
 //! Parts 7 and 8: children are reaped, all of them, and start with a clean slate.
 
-use harness::{Bench, Check, Process, ensure, ensure_eq, wrong};
+use harness::{Bench, Check, Fields, Probe, Process, Reply, ensure, ensure_eq, wrong};
 
 use instruments::proc::State;
 
@@ -44,15 +44,24 @@ fn lines(stdout: &[u8], prefix: &str) -> Vec<String> {
 /// How many children end while the supervisor cannot look.
 const N_CHILDREN: usize = 10;
 
-/// The supervisor is stopped while all its children die, so one SIGCHLD stands for all of them.
+/// The supervisor is stopped while all its children die, so one SIGCHLD stands for all of them. One
+/// of them dies by a signal that has a number only.
 pub(crate) fn one_sigchld_stands_for_all(bench: &Bench) -> Check {
+    let mut probe = bench.probe().connect()?;
+    let nameless = libc::SIGRTMIN() + bench.number(0..8) as i32;
+    reap_counts(&mut probe, &[nameless])?;
+
     let options = ["--copies", &N_CHILDREN.to_string(), "--restarts", "0"];
     let supervisor = supervise(bench, &options, &["sleep", "1000"], N_CHILDREN)?;
     let kids = supervisor.proc().children();
     supervisor.freeze()?;
     let mut expected = Vec::new();
-    for &kid in &kids {
-        let signal = [libc::SIGKILL, libc::SIGTERM, libc::SIGUSR1][bench.number(0..3) as usize];
+    let whose = bench.number(0..N_CHILDREN as u64) as usize;
+    for (index, &kid) in kids.iter().enumerate() {
+        let signal = match index == whose {
+            true => nameless,
+            false => [libc::SIGKILL, libc::SIGTERM, libc::SIGUSR1][bench.number(0..3) as usize],
+        };
         send(kid, signal)?;
         expected.push(128 + signal);
     }
@@ -69,7 +78,30 @@ pub(crate) fn one_sigchld_stands_for_all(bench: &Bench) -> Check {
     ensure_eq("the exit codes told, in order", expected, codes)?;
     supervisor
         .finish()?
-        .expect_code(1, "after all its children were killed")
+        .expect_code(1, "after all its children were killed")?;
+
+    for n_ended in [0, bench.number(2..10) as usize, 0] {
+        reap_counts(&mut probe, &vec![libc::SIGKILL; n_ended])?;
+    }
+    probe.finish()?.expect_code(0, "after its children")
+}
+
+/// Lets a probe's children die by these signals: `reap` tells of each and returns how many.
+fn reap_counts(probe: &mut Probe, signals: &[i32]) -> Check {
+    let args = Fields::new().value(signals.len());
+    let what = format!("reap with children that died by the signals {signals:?}");
+    let reaped = match probe.call("reap", signals.iter().fold(args, Fields::value))? {
+        Reply::Value(reaped) => reaped,
+        Reply::Error { text, .. } => return Err(wrong(what, "Ok", text)),
+    };
+    for (index, number) in [(1, "children it told of"), (0, "the number it returned")] {
+        ensure_eq(
+            format!("{what}: {number}"),
+            Some(signals.len()),
+            reaped.parse(index),
+        )?;
+    }
+    Ok(())
 }
 
 /// Nothing of the supervisor's handlers, masks and descriptors is left in its children, nor what

@@ -1,6 +1,6 @@
 //! Parts 9 and 10: a supervisor ends its children, all of them and nobody else, and then itself.
 
-use harness::{Bench, Check, Stop, Symptom, ensure, ensure_eq, found};
+use harness::{Bench, Check, Fields, Stop, Symptom, ensure, ensure_eq, found};
 
 use crate::children::supervise;
 use instruments::proc::{Process, State};
@@ -133,7 +133,8 @@ pub(crate) fn second_term_changes_nothing(bench: &Bench) -> Check {
         .expect_signal(libc::SIGTERM, "after TERM, and two more TERM")
 }
 
-/// The parent of the supervisor sees a death by the signal, not an exit code that looks like it.
+/// The parent of the supervisor sees a death by the signal, not an exit code that looks like it. A
+/// signal that ends nobody leaves only the exit code.
 pub(crate) fn supervisor_dies_by_the_signal(bench: &Bench) -> Check {
     let signal = [libc::SIGTERM, libc::SIGINT][bench.number(0..2) as usize];
     let supervisor = supervise(bench, LONG_GRACE, &["sleep", "1000"], 1)?;
@@ -141,7 +142,15 @@ pub(crate) fn supervisor_dies_by_the_signal(bench: &Bench) -> Check {
     supervisor.signal(signal)?;
     let done = supervisor.finish()?;
     done.expect_signal(signal, &format!("asked to end by signal {signal}"))?;
-    ensure_gone(bench, "a child", kids[0])
+    ensure_gone(bench, "a child", kids[0])?;
+
+    let harmless = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH][bench.number(0..3) as usize];
+    let mut probe = bench.probe().blocking(harmless).connect()?;
+    probe.send_last("die_by", &Fields::new().value(harmless))?;
+    probe.finish()?.expect_code(
+        128 + harmless,
+        "in die_by with a signal that ends no process by default",
+    )
 }
 
 /// A leak unless the process has ended, or is about to.

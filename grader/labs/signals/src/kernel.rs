@@ -6,8 +6,6 @@
 use harness::Bench;
 use instruments::proc::{Process, State};
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 /// The numbers of the signals in a set as /proc shows it, in order.
 pub(crate) fn numbers(set: u64) -> Vec<i32> {
@@ -21,11 +19,13 @@ pub(crate) fn runs(process: Process, program: &str) -> bool {
     process.name().as_deref() == Some(program)
 }
 
-/// Sends a signal to a process that is not the test's own child. One that is gone is left alone.
-pub(crate) fn send(process: Process, signal: i32) -> Result<(), nix::Error> {
-    match kill(Pid::from_raw(process.pid()), Signal::try_from(signal)?) {
+/// Sends a signal, which may be a real-time one, to a process that is not the test's own child. One
+/// that is gone is left alone.
+pub(crate) fn send(process: Process, signal: i32) -> Result<(), Errno> {
+    // SAFETY: kill takes two numbers and checks them.
+    match Errno::result(unsafe { libc::kill(process.pid(), signal) }) {
         Err(Errno::ESRCH) => Ok(()),
-        sent => sent,
+        sent => sent.map(drop),
     }
 }
 

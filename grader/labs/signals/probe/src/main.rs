@@ -4,12 +4,14 @@
 
 use std::hint::black_box;
 use std::io::{self, Write};
+use std::mem;
 use std::ptr;
 use std::time::{Duration, Instant};
 
 use libc::{SIGALRM, c_int};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, fork};
 use probe::{Answer, Call, Fields, serve};
 use signals::{MaskGuard, SelfPipe};
 
@@ -55,6 +57,8 @@ fn main() {
                 .into_iter()
                 .fold(Fields::new(), |all, sig| all.value(sig as c_int)))
         }
+        "reap" => reap(call),
+        "die_by" => signals::die_by(Signal::try_from(call.value::<c_int>(0))?),
         "sleep_under_signals" => sleep_under_signals(call),
         "storm_on_counts" => storm_on_counts(call),
         "storm_on_self_pipe" => storm_on_self_pipe(call),
@@ -105,6 +109,36 @@ fn errno_across(call: &Call) -> Answer {
         0 => Ok(Fields::new().value(after)),
         _ => Err(io::Error::from_raw_os_error(after)),
     }
+}
+
+/// Arguments: how many children to make, and the signal that each of them dies by. Calls the function
+/// when all of them have ended. Gives back the number it returned, and how many children it told of.
+fn reap(call: &Call) -> Answer {
+    let mut kids = Vec::new();
+    for index in 0..call.value(0) {
+        let signal: c_int = call.value(1 + index);
+        // SAFETY: the child does nothing but end, without the probe's clean-up.
+        match unsafe { fork() }? {
+            ForkResult::Parent { child } => kids.push(child),
+            // SAFETY: as above.
+            ForkResult::Child => unsafe {
+                libc::raise(signal);
+                libc::_exit(0)
+            },
+        }
+    }
+    for kid in kids {
+        // WNOWAIT leaves it to the function to reap. The call is not nix's, which has no name for
+        // a death by a real-time signal.
+        // SAFETY: a siginfo_t of zeros is valid, and it is only written to.
+        let mut info = unsafe { mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOWAIT;
+        // SAFETY: as above.
+        Errno::result(unsafe { libc::waitid(libc::P_PID, kid.as_raw() as u32, &mut info, flags) })?;
+    }
+    let mut n_told = 0;
+    let n_reaped = signals::reap(&mut |_, _| n_told += 1)?;
+    Ok(Fields::new().value(n_reaped).value(n_told))
 }
 
 /// Arguments: how long to sleep and how often to send a signal meanwhile, in milliseconds. Gives
