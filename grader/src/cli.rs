@@ -312,7 +312,7 @@ pub(crate) enum Section {
     Class,
     /// A class with hung submissions beside one without
     Hung,
-    /// Two jobs beside one
+    /// Two jobs on two cores beside one job on one
     Jobs,
     /// Memory of the grader itself for a large class that hands in the same files
     Memory,

@@ -157,6 +157,7 @@ fn add(path: &Path, bytes: &[u8]) {
 
 /// Grades a class and returns its results.
 fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
+    let killed_before = sandbox::killed_for_memory();
     let output = Command::new(env!("CARGO_BIN_EXE_grader"))
         .args(["grade", "--quiet"])
         .args(more)
@@ -167,9 +168,16 @@ fn graded(class: &Path, run: &Path, more: &[&str]) -> Value {
         .output()
         .expect("the course and the disk are in order");
     let results = std::fs::read(run.join("results.json")).expect("there are results");
-    let results = serde_json::from_slice(&results).expect("they are JSON");
+    let results: Value = serde_json::from_slice(&results).expect("they are JSON");
+    // Only level A bounds what a submission takes of the machine's memory. Where it was all taken, a
+    // verdict program may have been killed twice; honest marks must not change even then.
+    let was_short = killed_before != sandbox::killed_for_memory() && results["isolation"] != "A";
     let faults = faults(&results);
-    assert!(output.status.success(), "{}{faults:#?}", said(&output));
+    assert!(
+        output.status.success() || was_short,
+        "{}{faults:#?}",
+        said(&output)
+    );
     results
 }
 

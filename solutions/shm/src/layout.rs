@@ -7,7 +7,7 @@
 //!
 //! What is changed apart is kept apart: each semaphore has a cache line of its own. A line that two
 //! processors write to travels from one to the other and back, whichever bytes of it they want;
-//! that is called false sharing, and it made short items cost a third more.
+//! that is called false sharing, and it made items of 64 bytes cost a sixth more.
 //!
 //! A slot is the length of its item (4 bytes), 4 bytes of padding, and room for `item_max` bytes,
 //! rounded up to a multiple of 8. Everything is in the byte order of the machine: shared memory

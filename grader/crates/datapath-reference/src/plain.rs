@@ -1,7 +1,8 @@
 //! The same work in plain loops over the C library, with nothing of the labs in between: the floor
-//! that their functions are held against. Like the labs, the shared-memory loops copy a message in
-//! and out, and the one with semaphores also takes a lock around each. Students do not get this
-//! program: the labs ask them for the same loops.
+//! that their functions are held against. They do the same work: the shared-memory loops copy a
+//! message in and out; the one with semaphores is for any number of processes, so it also takes a
+//! lock around each message, counts in the shared memory what was put in and taken out, and writes
+//! down how long a message is. Students do not get this program: the labs ask them for the same loops.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -124,7 +125,7 @@ impl Shared {
         unsafe { self.start.as_ptr().add(index * 64).cast() }
     }
 
-    /// The place for the number of message `n`.
+    /// The place for the number of message `n`, or for its length.
     fn number(&self, n: usize) -> *mut u64 {
         // SAFETY: inside the mapping, right after the guards, and aligned as they are.
         unsafe {
@@ -143,13 +144,23 @@ impl Shared {
 /// Two semaphores that count, one that locks.
 struct Semaphores {
     shared: Shared,
-    /// Messages sent or received by this process.
-    n: usize,
 }
 
 const EMPTY: usize = 0;
 const FULL: usize = 1;
 const LOCK: usize = 2;
+const COUNTS: usize = 3;
+
+/// What the lock guards, beside the slots.
+#[repr(C)]
+struct Counts {
+    /// 0 while messages may be put in.
+    closed: u32,
+    /// Messages put in since the beginning.
+    put: usize,
+    /// Messages taken out since the beginning.
+    taken: usize,
+}
 
 impl Semaphores {
     fn new(size: Size) -> io::Result<Self> {
@@ -159,18 +170,25 @@ impl Semaphores {
             // SAFETY: valid, aligned memory that nobody uses yet.
             check(unsafe { libc::sem_init(shared.guard(guard), 1, value) })?;
         }
-        Ok(Self { shared, n: 0 })
+        Ok(Self { shared })
     }
 
     /// Takes one of `have`, runs `copy` under the lock, gives one to `give`.
-    fn pass(&self, have: usize, give: usize, copy: impl FnOnce(*mut u8)) -> io::Result<()> {
-        // SAFETY: all three are initialised semaphores.
+    fn pass(
+        &self,
+        have: usize,
+        give: usize,
+        copy: impl FnOnce(&mut Counts) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // SAFETY: all three are initialised semaphores; zeros are valid counts, and who has the lock
+        // has them alone.
         unsafe {
             check(libc::sem_wait(self.shared.guard(have)))?;
             check(libc::sem_wait(self.shared.guard(LOCK)))?;
-            copy(self.shared.slot(self.n));
+            let copied = copy(&mut *self.shared.guard::<Counts>(COUNTS));
             check(libc::sem_post(self.shared.guard(LOCK)))?;
-            check(libc::sem_post(self.shared.guard(give)))
+            check(libc::sem_post(self.shared.guard(give)))?;
+            copied
         }
     }
 }
@@ -186,21 +204,36 @@ impl Channel for Semaphores {
     fn keep(&mut self, _: End) {}
 
     fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.pass(EMPTY, FULL, |slot| {
-            // SAFETY: a slot is as long as a message.
-            unsafe { ptr::copy_nonoverlapping(message.as_ptr(), slot, message.len()) };
-        })?;
-        self.n += 1;
-        Ok(())
+        self.pass(EMPTY, FULL, |counts| {
+            if counts.closed != 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let (slot, number) = (self.shared.slot(counts.put), self.shared.number(counts.put));
+            // SAFETY: a slot is as long as a message, and this one is empty.
+            unsafe {
+                ptr::copy_nonoverlapping(message.as_ptr(), slot, message.len());
+                *number = message.len() as u64;
+            }
+            counts.put += 1;
+            Ok(())
+        })
     }
 
     fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
-        self.pass(FULL, EMPTY, |slot| {
-            // SAFETY: a slot is as long as a message.
+        self.pass(FULL, EMPTY, |counts| {
+            let (slot, number) = (
+                self.shared.slot(counts.taken),
+                self.shared.number(counts.taken),
+            );
+            // SAFETY: the place for the number is in the mapping; this one is full.
+            if unsafe { *number } != message.len() as u64 {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            // SAFETY: a slot is as long as a message, and this one is full.
             unsafe { ptr::copy_nonoverlapping(slot, message.as_mut_ptr(), message.len()) };
-        })?;
-        self.n += 1;
-        Ok(())
+            counts.taken += 1;
+            Ok(())
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use model::printable;
 use nix::sys::signal::Signal;
 use nix::sys::statvfs::statvfs;
-use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox};
+use sandbox::{Bind, BoxSpec, Level, Rlimits, Sandbox, killed_for_memory};
 use serde::{Deserialize, Serialize};
 
 use crate::seat::Seat;
@@ -74,6 +74,17 @@ pub enum BuildMode {
 
 /// Builds the lab's program and its probes from the seat's sources.
 pub(crate) fn build(kit: &Kit, seat: &Seat, tests: &TestOptions, helper: &Path) -> Built {
+    let killed_before = killed_for_memory();
+    match build_once(kit, seat, tests, helper) {
+        // Whoever took the memory, the kernel may have killed this compiler.
+        Built::Refused(_) if killed_for_memory() != killed_before => {
+            build_once(kit, seat, tests, helper)
+        }
+        built => built,
+    }
+}
+
+fn build_once(kit: &Kit, seat: &Seat, tests: &TestOptions, helper: &Path) -> Built {
     let answer = match tests.build {
         BuildMode::Direct => ask_helper(&request(kit, seat, tests.level), helper, &kit.stop),
         BuildMode::Cargo => cargo_build::build(kit, seat).map(|built| match built {

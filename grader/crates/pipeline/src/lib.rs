@@ -55,7 +55,7 @@ pub use gradebook::Marks;
 pub use intake::{Intake, IntakeError, SourceTree, Submission};
 pub use kit::{Course, Kit, KitError};
 pub use load::Load;
-pub use measure::{Cost, Workbench, cost};
+pub use measure::{Cost, Workbench, cost, on_one_core};
 pub use mutants::{Mutant, MutantError};
 pub use reading::{Run, RunError};
 pub use replay::{ReplayError, Told};

@@ -9,8 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::Outcome;
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
 
 use crate::build::{Built, build, request};
 use crate::run::{TestOptions, bare_test, run_tests};
@@ -36,6 +38,21 @@ pub fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
         cpu: cpu().saturating_sub(before),
     };
     (value, cost)
+}
+
+/// Does something with one core for the calling thread and for every process that it starts.
+///
+/// # Errors
+/// If the kernel does not let this process choose its cores.
+pub fn on_one_core<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+    let me = Pid::from_raw(0);
+    let all = sched_getaffinity(me)?;
+    let mut one = CpuSet::new();
+    one.set(sched_getcpu()?)?;
+    sched_setaffinity(me, &one)?;
+    let value = work();
+    sched_setaffinity(me, &all)?;
+    Ok(value)
 }
 
 fn cpu() -> Duration {

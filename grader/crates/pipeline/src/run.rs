@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use model::{Ended, Evidence, Message, Outcome, RubricRow, Timeline, Verdict, judge};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sandbox::Level;
+use sandbox::{Level, killed_for_memory};
 use serde::Serialize;
 
 use crate::board::{Board, Turn};
@@ -69,6 +69,7 @@ pub(crate) fn run_tests<E: Send + From<Stopped>>(
         for _ in 0..options.at_a_time(options.parallel) {
             scope.spawn(|| {
                 while let Some((row, turn)) = board.next() {
+                    let killed_before = killed_for_memory();
                     let judged = match turn {
                         Turn::First => run_test(kit, programs, options, row, options.slots.one()),
                         Turn::Alone => run_test(kit, programs, options, row, options.slots.core()),
@@ -82,8 +83,12 @@ pub(crate) fn run_tests<E: Send + From<Stopped>>(
                     }
                     // A crowded machine may have been the reason: it counts only when it happens
                     // to the test alone, too.
-                    let may_be_the_crowd =
-                        matches!(judged.0.outcome, Outcome::Hang | Outcome::GraderFault);
+                    let may_be_the_crowd = match judged.0.outcome {
+                        Outcome::Pass | Outcome::Skipped => false,
+                        Outcome::Hang | Outcome::GraderFault => true,
+                        // Whoever took the memory, the kernel may have killed somebody else.
+                        _ => killed_for_memory() != killed_before,
+                    };
                     if turn == Turn::First && may_be_the_crowd {
                         board.again(row);
                         continue;

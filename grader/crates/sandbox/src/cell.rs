@@ -17,6 +17,7 @@ use crate::credentials::{self, Identity};
 use crate::fence::Fence;
 use crate::forget::forget_the_room;
 use crate::init::{self, Init, Realm};
+use crate::shortage::{Readiness, be_ready};
 use crate::step::{AtStep, StepError};
 use crate::wire::{Channel, Event, Request};
 use crate::{cgroup, landlock, mounts, seccomp};
@@ -173,6 +174,7 @@ fn set_up(channel: &Channel, setup: &Setup) -> Result<(SignalFd, bool), StepErro
             with_proc,
             groups,
         } => {
+            be_ready(Readiness::Programs);
             cgroup::enter(groups)?;
             credentials::become_inner_user()?;
             // Only now: changing ids would clear it. The socket's end covers what came before.

@@ -96,6 +96,7 @@ mod rlimits;
 mod room;
 mod sandbox;
 mod seccomp;
+mod shortage;
 mod spare;
 mod spec;
 mod step;
@@ -118,6 +119,7 @@ pub use level::{
 pub use nix::sys::resource::Resource;
 pub use rlimits::Rlimits;
 pub use sandbox::{OpenError, Sandbox, SpawnError};
+pub use shortage::killed_for_memory;
 pub use spare::SPARE as SPARE_UIDS;
 pub use spec::{Bind, BoxSpec};
 pub use step::StepError;

@@ -18,6 +18,7 @@ use crate::exec::{Failure, Stage};
 use crate::fence::QUEUES;
 use crate::leftovers::{self, Leftovers, Object};
 use crate::room::{self, Extras, Holdings, Room};
+use crate::shortage::{Readiness, be_ready};
 use crate::step::AtStep;
 use crate::watch::Watched;
 use crate::wire::{Channel, MAX_FDS, Request, Spawn};
@@ -128,6 +129,12 @@ impl Sandbox {
         let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
         if threads != 1 {
             return Err(OpenError::Threads { threads });
+        }
+        match level {
+            Level::A | Level::B | Level::C => be_ready(Readiness::Room),
+            // All of the box at once: behind the fence nobody can change it any more.
+            Level::D | Level::E => be_ready(Readiness::Programs),
+            Level::None => {}
         }
         let room = match level {
             Level::A | Level::B | Level::C => room::open(

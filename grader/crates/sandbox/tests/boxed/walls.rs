@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = cases![
     dangerous_calls_are_refused,
     a_fork_bomb_is_bounded,
     memory_of_the_whole_tree_is_bounded_on_level_a,
+    programs_go_first_where_the_machine_has_no_memory_left,
     a_hostile_program_cannot_hold_up_the_start_of_others,
     a_box_opens_under_any_mask,
     a_compiler_works,
@@ -365,6 +366,22 @@ fn a_box_opens_under_any_mask(level: Level) {
     }
     assert_eq!(say(&sandbox, command), "threaded\n");
     assert_eq!(umask(mask).bits(), 0o077);
+}
+
+fn programs_go_first_where_the_machine_has_no_memory_left(level: Level) {
+    let sandbox = open(level);
+    let readiness = |pid: &str| {
+        let said = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        said.trim().to_owned()
+    };
+    let room = if level >= Level::C { "500" } else { "1000" };
+    assert_eq!(readiness("self"), room, "the room can be run once more");
+    let child = sandbox.spawn(student("sleep", &[])).unwrap();
+    assert_eq!(readiness(&child.pid().to_string()), "1000");
+    if level != Level::C {
+        let lower = "(echo 0 >/proc/self/oom_score_adj) 2>/dev/null; cat /proc/self/oom_score_adj";
+        assert_eq!(say(&sandbox, shell(lower)), "1000\n");
+    }
 }
 
 /// What the build of a submission needs: the toolchain bound in, and a linker. Without a `/proc`
