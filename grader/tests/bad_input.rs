@@ -304,11 +304,12 @@ fn a_read_only_run_is_named_before_anything_is_built() {
          cd {}
          mount --bind run run
          mount -o remount,bind,ro run
-         code=0; {} grade submissions --run run --lab pipes 2>error || code=$?
+         code=0; {} grade submissions --run run --lab pipes --i-trust-this-code 2>error || code=$?
          echo $code >code",
         desk.0.path().display(),
         env!("CARGO_BIN_EXE_grader")
     );
+    // Root of a user namespace may not open every box; nothing is run here that needs one.
     let output = shell.arg(script).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
