@@ -467,6 +467,7 @@ fn exec_child(argv: &[*const libc::c_char]) -> ! {
 /// Returns as soon as the last child has ended. When a child ends, the rest of its group is
 /// killed at once. Other processes are never signalled: not the caller's own group, and no
 /// process that got the number of a reaped child. A handler that runs meanwhile changes nothing.
+/// Until then it sleeps: a loop that only looks takes the CPU that the children need to clean up.
 ///
 /// # Errors
 /// Those of `kill(2)` and `waitid(2)`; never `EINTR`.

@@ -113,7 +113,7 @@ impl Process {
     /// Whether every thread of it sleeps and can be woken: the state `S` of a blocked call.
     pub fn is_asleep(self) -> bool {
         let threads = self.threads();
-        !threads.is_empty() && threads.iter().all(|t| t.state() == Some(State::Asleep))
+        !threads.is_empty() && threads.iter().all(|thread| thread.is_asleep())
     }
 
     /// Whether it has ended: gone, or a zombie that waits to be reaped.

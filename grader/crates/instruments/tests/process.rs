@@ -60,6 +60,42 @@ fn a_blocked_child_sleeps_without_switches_and_without_cpu() {
     assert_eq!((process.switches(), process.cpu()), (switches, cpu));
 }
 
+/// waitid(2) with `WNOHANG` puts its caller into state `S` while it looks.
+#[test]
+fn a_loop_that_only_looks_is_never_asleep() {
+    // SAFETY: parent and child of the fork make plain system calls only.
+    let looker = unsafe { libc::fork() };
+    if looker == 0 {
+        // SAFETY: as above; a siginfo_t of zeros is valid.
+        unsafe {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            if libc::fork() == 0 {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                loop {
+                    libc::pause();
+                }
+            }
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            loop {
+                libc::waitid(libc::P_ALL, 0, &mut info, flags);
+            }
+        }
+    }
+    let process = Process::new(looker);
+    let (mut n_in_s, mut n_asleep) = (0, 0);
+    while n_in_s < 50 && process.cpu() < Some(Duration::from_secs(5)) {
+        n_in_s += u32::from(process.state() == Some(State::Asleep));
+        n_asleep += u32::from(process.is_asleep());
+    }
+    // SAFETY: our own child, not yet reaped.
+    unsafe {
+        libc::kill(looker, libc::SIGKILL);
+        libc::waitpid(looker, std::ptr::null_mut(), 0);
+    }
+    assert_eq!((n_in_s, n_asleep), (50, 0));
+}
+
 #[test]
 fn a_child_is_found_under_its_parent() {
     let cat = cat();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::Thread;
+use super::{State, Thread};
 
 /// A system call with its raw arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,12 @@ impl Thread {
     /// Where it is. `None` when the kernel does not tell: another user's process.
     pub fn activity(self) -> Option<Activity> {
         parse(&fs::read_to_string(self.file("syscall")).ok()?)
+    }
+
+    /// Whether it sleeps and can be woken. The state alone does not say so: a call that only looks,
+    /// as waitid(2) with `WNOHANG`, is in state `S` meanwhile although it never leaves the CPU.
+    pub(super) fn is_asleep(self) -> bool {
+        self.state() == Some(State::Asleep) && self.activity() != Some(Activity::Running)
     }
 
     /// The kernel function it sleeps in: a hint only, it may read `0`.
