@@ -49,7 +49,7 @@ impl Probe {
 
     /// Starts a call without waiting, so that the test can act while it blocks.
     pub fn send(&mut self, name: &str, args: &Fields) -> Check {
-        match write_call(&mut self.socket, name, args) {
+        match clock::waiting(|| write_call(&mut self.socket, name, args)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(self.ended(name)),
             result => Ok(result?),
         }

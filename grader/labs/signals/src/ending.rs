@@ -1,6 +1,6 @@
 //! Parts 9 and 10: a supervisor ends its children, all of them and nobody else, and then itself.
 
-use harness::{Bench, Check, Fields, Stop, Symptom, ensure, ensure_eq, found};
+use harness::{Bench, Check, Fields, Input, Stop, Symptom, ensure, ensure_eq, found};
 
 use crate::children::supervise;
 use instruments::proc::{Process, State};
@@ -68,11 +68,16 @@ pub(crate) fn grandchildren_end_too(bench: &Bench) -> Check {
 /// A process of the supervisor's own group, and the shell that started both, live on.
 pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
     let program = bench.program_path();
+    // The stranger waits without a timer, so that a hang of the supervisor is seen as one at once.
     let script = format!(
-        "sleep 1000 >/dev/null 2>&1 & {} supervise --grace 200 -- sleep 1000 & wait $!; echo over; wait",
+        "exec 3<&0; cat <&3 & exec 3<&-; {} supervise --grace 200 -- sleep 1000 & wait $!; echo over; wait",
         program.display()
     );
-    let shell = bench.tool("/bin/sh").args(["-c", &script]).start()?;
+    let shell = bench
+        .tool("/bin/sh")
+        .args(["-c", &script])
+        .stdin(Input::Pipe)
+        .start()?;
     shell.until_stdout("a line `started PID`", |out| out.ends_with(b"\n"))?;
     let started = shell.stdout_so_far();
     ensure(
@@ -86,13 +91,13 @@ pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
             .proc()
             .children()
             .into_iter()
-            .any(|process| runs(process, "sleep"))
+            .any(|process| runs(process, "cat"))
     });
     let (strangers, supervisors): (Vec<Process>, Vec<Process>) = shell
         .proc()
         .children()
         .into_iter()
-        .partition(|&process| runs(process, "sleep"));
+        .partition(|&process| runs(process, "cat"));
     let ([supervisor], [stranger]) = (&supervisors[..], &strangers[..]) else {
         return Err(Stop::Fault("the shell did not start two programs".into()));
     };
