@@ -242,8 +242,8 @@ fn end_output(fd: BorrowedFd<'_>) -> nix::Result<()> {
 /// No client can hold up another: not one that is silent, nor one that never reads. Of each at
 /// most `limits.buffer` bytes are kept; who does not read is not read from. At most
 /// `limits.clients` are open at a time, the others wait in the backlog. A connection that breaks
-/// ends alone and counts as failed. Without work to do the server sleeps, also when it is out of
-/// descriptors.
+/// ends alone and counts as failed. Without work to do the server sleeps. Out of descriptors, it
+/// tries again after some time, as other processes may have freed some.
 ///
 /// Once `stop` is readable (it is not read from), nobody new is let in. Those who are in are
 /// served to their end, but no longer than `limits.drain`; what is open then is cut off.

@@ -42,6 +42,13 @@ pub(crate) fn disturbed_calls_lose_no_client(bench: &Bench) -> Check {
         false,
         vec![inject(poll().counts(1..=3), Eintr)],
     )?;
+    // Nothing in the server tells it when the whole system has descriptors again: only time does.
+    talk(
+        bench,
+        &bytes,
+        false,
+        vec![inject(accept(), Fails(Errno::ENFILE))],
+    )?;
     let cases = (ANY, faults(talking().into(), 4));
     bench.property(8, cases, |(is_for_one, rules)| {
         talk(bench, &bytes, is_for_one, rules)

@@ -253,8 +253,8 @@ pub fn serve(l: OwnedFd, limits: Limits, stop: BorrowedFd<'_>) -> io::Result<Tot
         }
         while knocked && stop_at.is_none() && retry.is_none() && visitors.len() < limits.clients {
             let Some(fd) = accept_conn(l.as_fd())? else {
-                // Empty or out of descriptors: look again a little later, in either case.
-                let out = fs::File::open("/dev/null").is_err();
+                // Somebody who is still there was not let in for want of descriptors.
+                let out = wait(&[(l.as_fd(), PollFlags::POLLIN)], Some(now))?[0];
                 knocked = out;
                 retry = out.then(|| now + Duration::from_millis(80));
                 break;
