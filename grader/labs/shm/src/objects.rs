@@ -103,12 +103,7 @@ pub(crate) fn an_object_is_opened_only_when_it_is_complete(bench: &Bench) -> Che
 
     let file = unfinished(&object)?;
     probe.send("Shm::open", &named(&object).value(60_000))?;
-    until_inside(
-        bench,
-        &mut probe,
-        "Shm::open",
-        "it waits while the length is 0",
-    )?;
+    until_inside(&mut probe, "Shm::open", "it waits while the length is 0")?;
     let len = bench.number(5_000..20_000);
     let bytes = bench.bytes(100);
     file.set_len(len)?;

@@ -185,17 +185,13 @@ fn value(word: u64) -> u32 {
 
 /// Waits until the probe sleeps inside the call that was sent to it. A probe that sleeps at its
 /// wire has answered already, which is a wrong answer; `what` says what it should wait for.
-pub(crate) fn until_inside(bench: &Bench, probe: &mut Probe, call: &str, what: &str) -> Check {
-    let mut answered = false;
-    let proc = probe.process.proc();
-    bench.until(|| {
-        answered = match proc.main().activity() {
-            Some(Activity::Inside(syscall)) => syscall.number == libc::SYS_recvfrom,
-            _ => false,
-        };
-        probe.process.exit().is_some() || proc.is_asleep()
-    });
+pub(crate) fn until_inside(probe: &mut Probe, call: &str, what: &str) -> Check {
     probe.process.until_asleep()?;
+    // Only now: what it was doing before it slept says nothing of where it sleeps.
+    let answered = match probe.process.proc().main().activity() {
+        Some(Activity::Inside(syscall)) => syscall.number == libc::SYS_recvfrom,
+        _ => false,
+    };
     if !answered {
         return Ok(());
     }

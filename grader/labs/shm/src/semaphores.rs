@@ -38,12 +38,7 @@ pub(crate) fn a_post_wakes_a_process_of_another_program(bench: &Bench) -> Check 
 
 fn wake(bench: &Bench, sleeper: &mut Probe, waker: &mut Probe) -> Check {
     sleeper.send("Sem::wait", &Fields::new().value(SEM))?;
-    until_inside(
-        bench,
-        sleeper,
-        "Sem::wait",
-        "it sleeps while the value is 0",
-    )?;
+    until_inside(sleeper, "Sem::wait", "it sleeps while the value is 0")?;
     waker.value("Sem::post", Fields::new().value(SEM))?;
     match sleeper.receive("Sem::wait")? {
         Reply::Value(_) => Ok(()),
