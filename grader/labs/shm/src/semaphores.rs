@@ -23,8 +23,8 @@ pub(crate) fn a_post_wakes_a_process_of_another_program(bench: &Bench) -> Check 
     let mut opener = bench.probe().connect()?;
     opener.value("Shm::open", named(&object).value(5_000))?;
 
-    wake(bench, &mut creator, &mut opener)?;
-    wake(bench, &mut opener, &mut creator)?;
+    wake(&mut creator, &mut opener)?;
+    wake(&mut opener, &mut creator)?;
 
     // What one posts, the other one takes without sleeping, and then it is gone for both.
     creator.value("Sem::post", Fields::new().value(SEM))?;
@@ -36,7 +36,7 @@ pub(crate) fn a_post_wakes_a_process_of_another_program(bench: &Bench) -> Check 
     Ok(())
 }
 
-fn wake(bench: &Bench, sleeper: &mut Probe, waker: &mut Probe) -> Check {
+fn wake(sleeper: &mut Probe, waker: &mut Probe) -> Check {
     sleeper.send("Sem::wait", &Fields::new().value(SEM))?;
     until_inside(sleeper, "Sem::wait", "it sleeps while the value is 0")?;
     waker.value("Sem::post", Fields::new().value(SEM))?;
