@@ -1,7 +1,5 @@
 //! A submission whose every program hangs costs the detection of a deadlock, and no deadlines.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
-
 use std::path::Path;
 
 use model::Outcome;
