@@ -8,14 +8,11 @@ use std::time::Duration;
 
 use harness::{Bench, Check, Launch, Process, Symptom, ensure, found, wrong};
 
-use crate::peer::Peer;
+use crate::peer::{MAX_CPU, Peer};
 
 /// Watched for so many looks, at least.
 const LOOKS: u32 = 100;
 const LOOK: Duration = Duration::from_millis(3);
-
-/// So much CPU time is no way to wait.
-pub(crate) const MAX_CPU: Duration = Duration::from_millis(50);
 
 /// A server that has said where it listens.
 pub(crate) struct Server<'a> {
