@@ -11,7 +11,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use crate::chat::{Chat, make_fifo, reader_of};
 
 /// Lines that each sayer says.
-const LINES: usize = 50;
+const LINES: usize = 25;
 
 /// How long the lines of one sayer are, newline included. Those near 4096 that are no part of a
 /// page are torn most easily.
@@ -24,7 +24,7 @@ fn length() -> impl Strategy<Value = usize> {
     ]
 }
 
-/// Two to five programs say 50 lines each into a FIFO of four pages, and the hub reads slowly, in
+/// Two to five programs say 25 lines each into a FIFO of four pages, and the hub reads slowly, in
 /// pieces of its own choice.
 pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
     let sayers = vec(length(), 2..=5);
@@ -61,7 +61,7 @@ pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
     })
 }
 
-/// Fifty texts, each of which makes a line of `n_bytes`: its number, then what nobody could know.
+/// The texts of one sayer, each of which makes a line of `n_bytes`: its number, then what nobody could know.
 fn texts(chat: &Chat<'_>, nick: &str, n_bytes: usize) -> Vec<String> {
     let secret = chat.line(nick);
     let secret = &secret[nick.len() + 1..];
