@@ -165,6 +165,11 @@ impl Process {
         Fd::read(self.pid, number)
     }
 
+    /// The protocol of the socket behind a descriptor: `TCP`, `UDPv6`, `UNIX-STREAM`, ...
+    pub fn protocol(self, number: i32) -> Option<String> {
+        fds::protocol(self.pid, number)
+    }
+
     /// Its mapped memory.
     pub fn maps(self) -> Option<Vec<Mapping>> {
         maps::read(self.pid)

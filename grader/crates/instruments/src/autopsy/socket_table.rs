@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::unix_peer;
-use crate::proc::Process;
+use crate::proc::{Fd, Process};
 
 /// One row of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,20 +17,29 @@ pub(super) struct Socket {
     pub(super) peer: Option<u64>,
 }
 
-/// The socket with this inode, looked up where `process` lives.
-pub(super) fn find(process: Process, inode: u64) -> Option<Socket> {
+/// The socket behind a descriptor of `process`.
+///
+/// The tables of the internet protocols are long to walk even when they are empty, so only that of
+/// the socket's protocol is read; all of them where the kernel does not tell which it is.
+pub(super) fn find(process: Process, fd: &Fd) -> Option<Socket> {
+    let inode = fd.inode()?;
+    let told = process.protocol(fd.number);
+    let may_be = |protocol: &str| told.as_deref().is_none_or(|told| told == protocol);
+    if told.as_deref().is_none_or(|told| told.starts_with("UNIX"))
+        && let Some(socket) = find_unix(process, inode)
+    {
+        return Some(socket);
+    }
     let tables = [
-        ("tcp", "TCP"),
-        ("tcp6", "TCP"),
-        ("udp", "UDP"),
-        ("udp6", "UDP"),
+        ("TCP", "tcp", "TCP"),
+        ("TCPv6", "tcp6", "TCP"),
+        ("UDP", "udp", "UDP"),
+        ("UDPv6", "udp6", "UDP"),
     ];
-    // The tables of the internet protocols are long to walk even when they are empty.
-    find_unix(process, inode).or_else(|| {
-        tables
-            .into_iter()
-            .find_map(|(file, name)| inet(&table(process, file)?, name, inode))
-    })
+    tables
+        .into_iter()
+        .filter(|(protocol, ..)| may_be(protocol))
+        .find_map(|(_, file, name)| inet(&table(process, file)?, name, inode))
 }
 
 fn find_unix(process: Process, inode: u64) -> Option<Socket> {

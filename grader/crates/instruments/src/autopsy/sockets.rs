@@ -61,12 +61,10 @@ fn on(blocked: &Blocked<'_>, fd: &Fd, socket: &Socket) -> String {
 }
 
 fn look_up(blocked: &Blocked<'_>, fd: &Fd) -> Socket {
-    fd.inode()
-        .and_then(|inode| find(blocked.process, inode))
-        .unwrap_or_else(|| Socket {
-            description: fd.target.clone(),
-            ..Socket::default()
-        })
+    find(blocked.process, fd).unwrap_or_else(|| Socket {
+        description: fd.target.clone(),
+        ..Socket::default()
+    })
 }
 
 /// Who has the other end, and who else has this one: a copy that was not closed after fork keeps

@@ -1,5 +1,6 @@
 //! The descriptors of a process: what each one refers to and how it was opened.
 
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
@@ -94,6 +95,24 @@ pub(super) fn targets(pid: i32) -> Vec<(i32, PathBuf)> {
     numbers_in(format!("/proc/{pid}/fd"))
         .filter_map(|fd| Some((fd, fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?)))
         .collect()
+}
+
+/// What the kernel calls the protocol of a socket: `TCP`, `UDPv6`, `UNIX-STREAM`, ...
+pub(super) fn protocol(pid: i32, number: i32) -> Option<String> {
+    let link = CString::new(format!("/proc/{pid}/fd/{number}")).ok()?;
+    let mut name = [0_u8; 64];
+    // SAFETY: two strings that end with a zero byte, and a buffer with its length.
+    let length = unsafe {
+        libc::getxattr(
+            link.as_ptr(),
+            c"system.sockprotoname".as_ptr(),
+            name.as_mut_ptr().cast(),
+            name.len(),
+        )
+    };
+    let name = name.get(..usize::try_from(length).ok()?)?;
+    let name = CStr::from_bytes_until_nul(name).ok()?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 fn flags(pid: i32, number: i32) -> Option<i32> {
