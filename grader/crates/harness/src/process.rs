@@ -221,7 +221,7 @@ impl Process {
     /// means next to no switches and no CPU time. `what` says what it waits for.
     pub fn sleeps_soundly(&self, window: Duration, what: &str) -> Check {
         // A program that spins never sleeps: after so much time it has no honest work left.
-        let busy = self.proc().cpu().map(|cpu| cpu + Duration::from_secs(1));
+        let busy = self.proc().cpu().map(|cpu| cpu + HONEST_WORK);
         clock::until(|| {
             self.exit().is_some()
                 || self.proc().is_asleep()
@@ -373,7 +373,7 @@ const MAX_SWITCHES: u64 = 10;
 
 /// CPU time after which a program that should come to wait for something is said to spin. Far
 /// more than any lab's program needs for its work.
-const HONEST_WORK: Duration = Duration::from_secs(2);
+const HONEST_WORK: Duration = Duration::from_secs(1);
 
 /// A spin shows the whole window.
 const MAX_CPU: Duration = Duration::from_millis(20);
