@@ -141,7 +141,7 @@ fn compile(fenced: Option<&Fenced>) -> Result<[BpfProgram; 3], BackendError> {
         refuse_scheduling_others(&mut rules)?;
         if let Some(pid) = fenced.protected {
             refuse_signals_to(pid, &mut rules)?;
-            for call in MODES {
+            for call in MODES.iter().chain(OLD_MODES).copied() {
                 rules.insert(call, Vec::new());
             }
         }
@@ -184,13 +184,10 @@ const IOPRIO_WHO_USER: u64 = 3;
 
 /// Modes, access lists and owners of files, which Landlock leaves to whoever owns them: refused
 /// where that is everything that the grader's user has.
-const MODES: [c_long; 16] = [
-    libc::SYS_chmod,
+const MODES: [c_long; 13] = [
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_chown,
-    libc::SYS_lchown,
+    SYS_FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
@@ -202,6 +199,13 @@ const MODES: [c_long; 16] = [
     libc::SYS_fremovexattr,
     SYS_REMOVEXATTRAT,
 ];
+/// Calls that newer architectures do without.
+#[cfg(target_arch = "x86_64")]
+const OLD_MODES: &[c_long] = &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD_MODES: &[c_long] = &[];
+// Recent calls have one number on every architecture; not every libc knows them yet.
+const SYS_FCHMODAT2: c_long = 452;
 const SYS_SETXATTRAT: c_long = 463;
 const SYS_REMOVEXATTRAT: c_long = 466;
 

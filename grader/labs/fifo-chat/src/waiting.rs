@@ -99,7 +99,9 @@ impl<'a> Loop<'a> {
         self.chat.settle_when(process, || empty() || returned())?;
         let call = process.proc().syscall().map(|call| call.number);
         let elsewhere = match call {
-            Some(libc::SYS_open | libc::SYS_openat) => Some("it sleeps in open(2)"),
+            #[cfg(target_arch = "x86_64")]
+            Some(libc::SYS_open) => Some("it sleeps in open(2)"),
+            Some(libc::SYS_openat) => Some("it sleeps in open(2)"),
             Some(libc::SYS_nanosleep | libc::SYS_clock_nanosleep) => Some("it takes naps"),
             _ => None,
         };

@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 
 use instruments::proc::{State, Syscall};
 use instruments::{Autopsy, Process, explain};
+// What pause(3), poll(3) and epoll_wait(3) call, where the kernel has only what came after them.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use libc::{SYS_epoll_pwait as EPOLL_WAIT, SYS_ppoll as PAUSE, SYS_ppoll as POLL};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use libc::{SYS_epoll_wait as EPOLL_WAIT, SYS_pause as PAUSE, SYS_poll as POLL};
 use nix::time::{ClockId, clock_gettime};
 
 thread_local! {

@@ -1,8 +1,8 @@
 //! Semaphores, mutexes and other words in memory.
 
-use libc::{SYS_futex, SYS_pause};
+use libc::SYS_futex;
 
-use crate::case::victim;
+use crate::case::{PAUSE, victim};
 
 /// The name of a shared memory object, which goes with the test.
 struct Name(String);
@@ -60,13 +60,13 @@ pub(crate) fn a_mutex_whose_owner_has_ended() {
 #[test]
 pub(crate) fn a_mutex_that_another_process_holds() {
     let case = victim("mutex-of-another", "").asleep_in("waiter", SYS_futex);
-    case.asleep_in("owner", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("owner", PAUSE).is_stuck_and_says(&[
         "waiter (pid ",
         "a mutex in shared",
         "its owner is owner (pid ",
     ]);
     let case = victim("robust-mutex-of-another", "").asleep_in("waiter", SYS_futex);
-    case.asleep_in("owner", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("owner", PAUSE).is_stuck_and_says(&[
         "waiter (pid ",
         "a mutex in shared",
         "its owner is owner (pid ",

@@ -1,14 +1,14 @@
 //! Pipes and FIFOs.
 
-use libc::{SYS_openat, SYS_pause, SYS_read, SYS_splice, SYS_write};
+use libc::{SYS_openat, SYS_read, SYS_splice, SYS_write};
 use nix::sys::stat::Mode;
 
-use crate::case::{folder, path, victim};
+use crate::case::{PAUSE, folder, path, victim};
 
 #[test]
 pub(crate) fn a_reader_that_holds_the_write_end_itself() {
     let case = victim("own-write-end", "").asleep_in("consumer", SYS_read);
-    let case = case.asleep_in("producer", SYS_pause);
+    let case = case.asleep_in("producer", PAUSE);
     let producer = format!("producer (pid {}) fd 4", case.process().pid());
     case.is_stuck_and_says(&[
         "consumer (pid ",
@@ -51,7 +51,7 @@ pub(crate) fn a_reader_of_a_fifo() {
     let folder = folder();
     let path = fifo(&folder);
     let case = victim("fifo-read", &path).asleep_in("reader", SYS_read);
-    case.asleep_in("writer", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("writer", PAUSE).is_stuck_and_says(&[
         "reader (pid ",
         &format!("on {path}, which is empty"),
         "writer (pid ",
@@ -99,7 +99,7 @@ pub(crate) fn three_processes_that_wait_for_each_other() {
 #[test]
 pub(crate) fn a_reader_with_a_living_writer_is_in_no_circle() {
     let case = victim("own-write-end", "").asleep_in("consumer", SYS_read);
-    let case = case.asleep_in("producer", SYS_pause);
+    let case = case.asleep_in("producer", PAUSE);
     let text = case.autopsy().lines.join("\n");
     assert!(!text.contains("a circle"), "{text}");
 }

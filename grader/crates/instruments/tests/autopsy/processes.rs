@@ -5,15 +5,15 @@ use std::process::Command;
 use instruments::explain;
 use instruments::proc::State;
 use libc::SYS_rt_sigtimedwait;
-use libc::{SYS_clock_nanosleep, SYS_futex, SYS_pause, SYS_read, SYS_rt_sigsuspend, SYS_wait4};
+use libc::{SYS_clock_nanosleep, SYS_futex, SYS_read, SYS_rt_sigsuspend, SYS_wait4};
 
-use crate::case::victim;
+use crate::case::{PAUSE, victim};
 
 #[test]
 pub(crate) fn a_parent_that_waits() {
     let case = victim("wait", "")
         .asleep_in("boss", SYS_wait4)
-        .asleep_in("worker", SYS_pause);
+        .asleep_in("worker", PAUSE);
     case.is_stuck_and_says(&[
         "boss (pid ",
         "is blocked in wait4 until child ",
@@ -26,7 +26,7 @@ pub(crate) fn a_parent_that_waits() {
 pub(crate) fn a_child_that_nobody_waits_for() {
     let case = victim("zombie", "")
         .in_state(State::Zombie)
-        .asleep_in("careless", SYS_pause);
+        .asleep_in("careless", PAUSE);
     case.says(&[
         "is a zombie: it has ended, and careless (pid ",
         "has not waited for it",
@@ -66,7 +66,7 @@ pub(crate) fn a_plain_sleep() {
 
 #[test]
 pub(crate) fn waiting_for_a_signal() {
-    let case = victim("pause", "").asleep_in("", SYS_pause);
+    let case = victim("pause", "").asleep_in("", PAUSE);
     case.is_stuck_and_says(&["waits for a signal (pause; none of those it lets in has a handler)"]);
     let case = victim("sigsuspend", "").asleep_in("", SYS_rt_sigsuspend);
     case.is_stuck_and_says(&[
@@ -133,6 +133,6 @@ pub(crate) fn a_process_is_called_by_the_number_it_knows() {
 
 #[test]
 pub(crate) fn whoever_is_prepared_for_an_alarm_may_have_set_one() {
-    let case = victim("pause-with-an-alarm", "").asleep_in("", SYS_pause);
+    let case = victim("pause-with-an-alarm", "").asleep_in("", PAUSE);
     case.may_end_and_says(&["waits for a signal (pause"]);
 }

@@ -2,7 +2,7 @@
 
 use libc::*;
 
-use crate::case::{folder, path, victim};
+use crate::case::{EPOLL_WAIT, PAUSE, POLL, folder, path, victim};
 
 #[test]
 pub(crate) fn a_server_that_nobody_connects_to() {
@@ -22,7 +22,7 @@ pub(crate) fn a_server_that_nobody_connects_to() {
 #[test]
 pub(crate) fn a_server_whose_client_is_silent() {
     let case = victim("tcp-recv", "").asleep_in("server", SYS_recvfrom);
-    case.asleep_in("client", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("client", PAUSE).is_stuck_and_says(&[
         "server (pid ",
         "is blocked in recvfrom(5) on TCP 127.0.0.1:",
         "nothing has come",
@@ -47,7 +47,7 @@ pub(crate) fn a_client_that_does_not_fit_into_the_backlog() {
 #[test]
 pub(crate) fn both_ends_of_a_socket_pair() {
     let case = victim("unix-recv", "").asleep_in("", SYS_recvfrom);
-    case.asleep_in("friend", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("friend", PAUSE).is_stuck_and_says(&[
         "is blocked in recvfrom(3) on Unix stream socket without a name: nothing has come",
         "friend (pid ",
     ]);
@@ -64,17 +64,17 @@ pub(crate) fn a_datagram_that_never_comes() {
 
 #[test]
 pub(crate) fn several_descriptors_at_once() {
-    let case = victim("poll", "").asleep_in("", SYS_poll);
+    let case = victim("poll", "").asleep_in("", POLL);
     case.is_stuck_and_says(&[
         "is blocked in poll, and nothing has happened on: fd 3 pipe:[",
         "(POLLIN; write end open in: victim (pid ",
         "fd 5 Unix stream socket",
     ]);
-    let case = victim("poll-with-timeout", "").asleep_in("", SYS_poll);
+    let case = victim("poll-with-timeout", "").asleep_in("", POLL);
     case.may_end_and_says(&["is blocked in poll"]);
     let case = victim("select", "").asleep_in("", SYS_pselect6);
     case.is_stuck_and_says(&["is blocked in pselect6", "fd 3 pipe:[", "(read; write end"]);
-    let case = victim("epoll", "").asleep_in("", SYS_epoll_wait);
+    let case = victim("epoll", "").asleep_in("", EPOLL_WAIT);
     case.is_stuck_and_says(&[
         "is blocked in epoll_wait",
         "fd 3 pipe:[",

@@ -1,9 +1,9 @@
 //! System V objects, message queues, locks and other files.
 
 use libc::{SYS_fcntl, SYS_flock, SYS_mq_timedreceive, SYS_mq_timedsend, SYS_msgrcv, SYS_msgsnd};
-use libc::{SYS_pause, SYS_read, SYS_semtimedop};
+use libc::{SYS_read, SYS_semtimedop};
 
-use crate::case::{folder, path, victim};
+use crate::case::{PAUSE, folder, path, victim};
 
 /// A System V object, removed with the test.
 enum SystemV {
@@ -80,13 +80,13 @@ pub(crate) fn a_posix_message_queue() {
 pub(crate) fn a_lock_on_a_file() {
     let folder = folder();
     let case = victim("flock", &path(&folder, "flock")).asleep_in("second", SYS_flock);
-    case.asleep_in("first", SYS_pause).is_stuck_and_says(&[
+    case.asleep_in("first", PAUSE).is_stuck_and_says(&[
         "second (pid ",
         "is blocked in flock(",
         "the lock is held by first (pid ",
     ]);
     let case = victim("fcntl", &path(&folder, "fcntl")).asleep_in("second", SYS_fcntl);
-    case.asleep_in("first", SYS_pause)
+    case.asleep_in("first", PAUSE)
         .is_stuck_and_says(&["is blocked in fcntl(3)", "the lock is held by first (pid "]);
 }
 

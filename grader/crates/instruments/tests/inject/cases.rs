@@ -114,7 +114,10 @@ fn interrupted(level: Level) {
 }
 
 fn any_error(level: Level) {
+    #[cfg(target_arch = "x86_64")]
     let mkdir = call("mkdir", &[libc::SYS_mkdir]);
+    #[cfg(not(target_arch = "x86_64"))]
+    let mkdir = call("mkdir", &[libc::SYS_mkdirat]);
     let stage = Stage::new(
         level,
         vec![inject(mkdir.by("sh/1"), Fails(Errno::ENOSPC))],

@@ -44,7 +44,13 @@ struct Answer {
 const RECEIVE: libc::c_ulong = 0xc050_2100;
 const SEND: libc::c_ulong = 0xc018_2101;
 
-/// Answers everything with this error and returns the paths that the first arguments point to.
+/// The call behind mkdir(2), and which of its arguments points to the path.
+#[cfg(target_arch = "x86_64")]
+const MKDIR: (libc::c_long, usize) = (libc::SYS_mkdir, 0);
+#[cfg(not(target_arch = "x86_64"))]
+const MKDIR: (libc::c_long, usize) = (libc::SYS_mkdirat, 1);
+
+/// Answers everything with this error and returns the paths of the folders that were to be made.
 fn refuse_all(socket: UnixStream, error: Errno) -> Vec<String> {
     let listener = receive(&socket);
     let mut paths = Vec::new();
@@ -60,7 +66,9 @@ fn refuse_all(socket: UnixStream, error: Errno) -> Vec<String> {
         }
         let memory = File::open(format!("/proc/{}/mem", announced.pid)).unwrap();
         let mut path = [0; 16];
-        memory.read_at(&mut path, announced.arguments[0]).unwrap();
+        memory
+            .read_at(&mut path, announced.arguments[MKDIR.1])
+            .unwrap();
         let end = path.iter().position(|&byte| byte == 0).unwrap();
         paths.push(String::from_utf8_lossy(&path[..end]).into_owned());
         let answer = Answer {
@@ -93,7 +101,7 @@ fn announced_calls_reach_the_listener_through_fork_and_exec(level: Level) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut command = shell("mkdir one; mkdir two; (mkdir three)");
     command.watch = Some(Watch {
-        calls: vec![libc::SYS_mkdir],
+        calls: vec![MKDIR.0],
         socket: theirs.into(),
         cpu: Some(0),
     });
