@@ -42,11 +42,8 @@ fn outcomes(build: BuildMode) -> BTreeMap<String, Outcome> {
         jobs: 1,
         tests: TestOptions {
             build,
-            level: sandbox::best_level(helper).0,
-            only: Vec::new(),
             seed: Some(1),
-            parallel: 4,
-            slots: Slots::new(1, 4),
+            ..TestOptions::new(sandbox::best_level(helper).0, 1)
         },
         helper: helper.to_owned(),
     };

@@ -22,14 +22,7 @@ fn every_hidden_test_of_a_hung_submission_is_ended_as_a_deadlock() {
     }
     let options = GradeOptions {
         labs: Vec::new(),
-        tests: TestOptions {
-            build: BuildMode::Direct,
-            level: sandbox::best_level(helper).0,
-            only: Vec::new(),
-            seed: None,
-            parallel: 4,
-            slots: Slots::new(2, 4),
-        },
+        tests: TestOptions::new(sandbox::best_level(helper).0, 2),
         helper: helper.to_owned(),
     };
     let run = folder.path().join("run");

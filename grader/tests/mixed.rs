@@ -103,12 +103,8 @@ fn grade(course: &Course, submissions: &Path, run: &Path, n_jobs: usize) -> Grad
     let options = GradeOptions {
         labs: vec!["pipes".into()],
         tests: TestOptions {
-            build: BuildMode::Direct,
-            level: sandbox::best_level(helper).0,
             only: TESTS.map(str::to_owned).to_vec(),
-            seed: None,
-            parallel: 4,
-            slots: Slots::new(n_jobs, 4),
+            ..TestOptions::new(sandbox::best_level(helper).0, n_jobs)
         },
         helper: helper.to_owned(),
     };

@@ -7,7 +7,6 @@ use model::{Ended, Evidence, Outcome, Program, ProgramEnd, Verdict, printable};
 use pipeline::{BuildMode, Run, Slots, TestOptions, Told};
 
 use crate::cli::ExplainArgs;
-use crate::commands::grade::TESTS_AT_A_TIME;
 use crate::show::{self, BAD, GOOD, STRONG, styled};
 use crate::{course, isolation};
 
@@ -41,14 +40,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode> {
 }
 
 fn replay(args: &ExplainArgs, run: &Run, told: &Told<'_>) -> Result<ExitCode> {
-    let options = TestOptions {
-        build: BuildMode::default(),
-        level: isolation::at_least(args.isolation)?,
-        only: Vec::new(),
-        seed: None,
-        parallel: TESTS_AT_A_TIME,
-        slots: Slots::new(1, TESTS_AT_A_TIME),
-    };
+    let options = TestOptions::new(isolation::at_least(args.isolation)?, 1);
     let course = course::find()?;
     let helper = std::env::current_exe()?;
     let (verdict, evidence) = run.replay(&course, &args.who, told, &options, &helper)?;

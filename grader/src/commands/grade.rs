@@ -66,16 +66,11 @@ pub(crate) fn run(args: &GradeArgs) -> Result<ExitCode> {
 pub(crate) fn test_options(args: &RunningArgs) -> Result<TestOptions> {
     Ok(TestOptions {
         build: args.build.into(),
-        level: isolation::choose(args)?,
         only: args.tests.clone(),
         seed: args.seed,
-        parallel: TESTS_AT_A_TIME,
-        slots: Slots::new(jobs(args), TESTS_AT_A_TIME),
+        ..TestOptions::new(isolation::choose(args)?, jobs(args))
     })
 }
-
-/// Tests of one seat mostly wait, so several of them share a core.
-pub(crate) const TESTS_AT_A_TIME: usize = 4;
 
 /// Cores to be filled with compilers and tests.
 pub(crate) fn jobs(args: &RunningArgs) -> usize {

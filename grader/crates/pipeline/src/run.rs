@@ -35,7 +35,22 @@ pub struct TestOptions {
     pub slots: Slots,
 }
 
+/// Tests of one seat mostly wait, so several of them share a core.
+const TESTS_AT_A_TIME: usize = 4;
+
 impl TestOptions {
+    /// All tests with a fresh seed each, as many at a time as so many cores are good for.
+    pub fn new(level: Level, n_cores: usize) -> Self {
+        Self {
+            build: BuildMode::default(),
+            level,
+            only: Vec::new(),
+            seed: None,
+            parallel: TESTS_AT_A_TIME,
+            slots: Slots::new(n_cores, TESTS_AT_A_TIME),
+        }
+    }
+
     /// How many boxes may be open at a time where so many are wanted: the fork bomb of one must
     /// not fail another's fork, nor its leftovers be found by another.
     pub(crate) fn at_a_time(&self, wanted: usize) -> usize {

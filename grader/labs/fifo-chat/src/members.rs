@@ -27,6 +27,8 @@ pub(crate) fn join_meets_the_hub_in_either_order(bench: &Bench) -> Check {
         } else {
             ann = join.start()?;
             to_ann = writer_to(bench, &ann, &ann_fifo)?;
+            // It has looked for the hub in vain.
+            ann.until_asleep()?;
             hub = listen()?;
             bench.until(|| ann.exit().is_some() || bytes_in(&hub) > 0);
             still_there(&ann)?;

@@ -30,10 +30,15 @@ pub(crate) fn drain_tells_a_set(bench: &Bench) -> Check {
     ];
     let mut probe = bench.probe().connect()?;
     make(&mut probe, &watched)?;
-    for round in 1..=5 {
-        let raised: Vec<i32> = (0..bench.number(0..8))
+    let by_chance = |_| -> Vec<i32> {
+        (0..bench.number(0..8))
             .map(|_| watched[bench.number(0..5) as usize])
-            .collect();
+            .collect()
+    };
+    // Chance may leave out what matters: another order, and a repeat.
+    let backwards_and_again = watched.iter().rev().chain(&watched).copied().collect();
+    let rounds = (1..5).map(by_chance).chain([backwards_and_again]);
+    for (round, raised) in (1..).zip(rounds) {
         for signal in &raised {
             probe.value("raise", Fields::new().value(signal).value(1))?;
         }

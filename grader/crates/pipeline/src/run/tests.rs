@@ -52,12 +52,9 @@ fn kit(test: &str) -> Kit {
 fn verdicts(test: &str) -> (Vec<Outcome>, usize) {
     let seat = tempfile::tempdir().unwrap();
     let options = TestOptions {
-        build: BuildMode::Direct,
-        level: Level::None,
-        only: Vec::new(),
-        seed: None,
         parallel: 2,
         slots: Slots::new(1, 2),
+        ..TestOptions::new(Level::None, 1)
     };
     let noted = Mutex::new(Vec::new());
     run_tests(
