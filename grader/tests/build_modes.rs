@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::Outcome;
-use pipeline::{BuildMode, Course, Slots, TestOptions, VerifyOptions};
+use pipeline::{BuildMode, Course, TestOptions, VerifyOptions};
 
 /// Compiles, and is caught by two tests.
 const SUBJECT: &str = "m04_short_read_is_the_end";

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use model::Outcome;
-use pipeline::{
-    BuildMode, Course, GradeOptions, Made, Slots, Subject, TestOptions, vary, write_long_ago,
-};
+use pipeline::{Course, GradeOptions, Made, Subject, TestOptions, vary, write_long_ago};
 
 #[test]
 fn every_hidden_test_of_a_hung_submission_is_ended_as_a_deadlock() {

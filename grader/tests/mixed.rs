@@ -8,8 +8,8 @@ use std::path::Path;
 
 use model::{LabStatus, Outcome};
 use pipeline::{
-    BuildMode, Course, GradeOptions, Graded, Kit, Load, Made, Slots, SourceTree, Subject,
-    TestOptions, vary, write_long_ago,
+    Course, GradeOptions, Graded, Kit, Load, Made, SourceTree, Subject, TestOptions, vary,
+    write_long_ago,
 };
 
 /// Quick ones, each of which catches a wrong solution that the others let pass.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use model::{Ended, Evidence, Outcome, Program, ProgramEnd, Verdict, printable};
-use pipeline::{BuildMode, Run, Slots, TestOptions, Told};
+use pipeline::{Run, TestOptions, Told};
 
 use crate::cli::ExplainArgs;
 use crate::show::{self, BAD, GOOD, STRONG, styled};

@@ -7,7 +7,7 @@ mod tally;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use pipeline::{GradeOptions, Slots, TestOptions};
+use pipeline::{GradeOptions, TestOptions};
 
 use crate::cli::{Build, GradeArgs, RunningArgs};
 use crate::interrupt::Interrupt;
