@@ -1,9 +1,10 @@
 //! Everybody an autopsy may have to name: the examined trees, and all who hold their objects.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::socket_table::{self, Socket};
 use crate::proc::{Fd, Process, Thread, Tree, all_processes};
 
 /// More holders of one object than this are only counted.
@@ -18,6 +19,8 @@ pub(super) struct Scene {
     members: Vec<Process>,
     tree: Tree,
     descriptors: OnceCell<Vec<Descriptors>>,
+    /// By inode, since the kernel's tables are long to walk.
+    sockets: RefCell<HashMap<u64, Socket>>,
 }
 
 /// The processes with these numbers and their descendants, each once, parents first.
@@ -47,7 +50,19 @@ impl Scene {
             members,
             tree,
             descriptors: OnceCell::new(),
+            sockets: RefCell::default(),
         }
+    }
+
+    /// The socket behind a descriptor of `process`.
+    pub(super) fn socket(&self, process: Process, fd: &Fd) -> Option<Socket> {
+        let inode = fd.inode()?;
+        if let Some(known) = self.sockets.borrow().get(&inode) {
+            return Some(known.clone());
+        }
+        let socket = socket_table::find(process, fd)?;
+        self.sockets.borrow_mut().insert(inode, socket.clone());
+        Some(socket)
     }
 
     pub(super) fn members(&self) -> &[Process] {

@@ -1,7 +1,7 @@
 //! Sockets: nobody connects, nothing comes, nobody reads.
 
 use super::blocked::Blocked;
-use super::socket_table::{Socket, find};
+use super::socket_table::Socket;
 use crate::proc::{Fd, Process, read_bytes};
 
 pub(super) fn accepting(blocked: &Blocked<'_>) -> String {
@@ -61,7 +61,8 @@ fn on(blocked: &Blocked<'_>, fd: &Fd, socket: &Socket) -> String {
 }
 
 fn look_up(blocked: &Blocked<'_>, fd: &Fd) -> Socket {
-    find(blocked.process, fd).unwrap_or_else(|| Socket {
+    let socket = blocked.scene.socket(blocked.process, fd);
+    socket.unwrap_or_else(|| Socket {
         description: fd.target.clone(),
         ..Socket::default()
     })
