@@ -87,6 +87,13 @@ impl LabGrade {
         }
     }
 
+    /// Points of the tests that the machine could not run: no part of `max_score`.
+    pub fn not_tested(&self) -> u32 {
+        let is_missing = |test: &&TestGrade| test.outcome == Outcome::Unavailable;
+        let missing = self.tests.iter().filter(is_missing);
+        missing.map(|test| test.max_score).sum()
+    }
+
     /// Whether the mark is not open because of a fault of ours.
     pub fn is_final(&self) -> bool {
         self.is_settled || self.status != LabStatus::GraderFault

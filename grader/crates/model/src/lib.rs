@@ -22,7 +22,9 @@ pub use judge::{Verdict, judge};
 pub use message::{Message, printable};
 pub use outcome::Outcome;
 pub use points::Points;
-pub use policy::{Adjustment, Change, LabPolicy, LateRule, Override, Policy, Reveal, TestPolicy};
+pub use policy::{
+    Adjustment, Change, LabPolicy, LateRule, NotTested, Override, Policy, Reveal, TestPolicy,
+};
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;
 pub use timeline::{Timeline, TimelineRow};

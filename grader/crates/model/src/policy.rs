@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LabGrade, LabStatus, Rubric, SubmissionGrade};
+use crate::{LabGrade, LabStatus, Outcome, Rubric, SubmissionGrade};
 
 /// The rules of one course. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// What is revealed where neither lab nor test says so.
     pub reveal: Reveal,
+    /// What becomes of the points of tests that the machine could not run.
+    pub unavailable: NotTested,
     /// Rules by lab.
     pub labs: BTreeMap<String, LabPolicy>,
     /// What lateness costs.
@@ -20,6 +22,18 @@ pub struct Policy {
     pub late_days: BTreeMap<(String, String), u32>,
     /// Marks that a person changed.
     pub overrides: Vec<Override>,
+}
+
+/// What becomes of the points of tests that the machine could not run: they are never lost to the
+/// student, and never won.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotTested {
+    /// The lab has fewer points to earn, and counts less in the total.
+    #[default]
+    Skip,
+    /// They move to the lab's other tests, in proportion: the lab counts as much as ever.
+    Move,
 }
 
 /// The rules of one lab.
@@ -145,6 +159,10 @@ impl Policy {
     fn adjust_lab(&self, submission: &str, lab: &mut LabGrade, free_days: &mut u32) {
         let rules = self.labs.get(&lab.lab);
         lab.weight = rules.and_then(|lab| lab.weight);
+        let not_tested = lab.not_tested();
+        if self.unavailable == NotTested::Move && not_tested > 0 && lab.max_score > 0 {
+            lab.weight.get_or_insert(lab.max_score + not_tested);
+        }
         for test in &mut lab.tests {
             let own = rules.and_then(|lab| lab.tests.get(&test.id)?.reveal);
             let of_lab = rules.and_then(|lab| lab.reveal);
@@ -225,6 +243,9 @@ fn override_test(lab: &mut LabGrade, id: &str, points: u32, change: &Override) {
     let before = test.as_ref().map_or(0, |test| test.score);
     if let Some(test) = test {
         test.score = points;
+        if test.outcome == Outcome::Unavailable {
+            lab.max_score += test.max_score;
+        }
     }
     lab.score = lab.score - before + points;
     let what = format!("points set to {points}");

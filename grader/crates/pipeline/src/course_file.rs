@@ -86,6 +86,7 @@ fn parse(text: &str, rubrics: &[Rubric], ids: &[String]) -> Result<Policy, Wrong
     let names = Names { rubrics, ids };
     let mut policy = Policy {
         reveal: file.reveal,
+        unavailable: file.unavailable,
         late: LateRule {
             free_days: file.late.free_days,
             penalty_percent: file.late.penalty_percent.0,

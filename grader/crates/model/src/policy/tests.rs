@@ -129,6 +129,39 @@ fn a_weight_is_what_the_lab_counts_in_the_total() {
     );
 }
 
+/// Seven of ten points are earned; the other three belong to a test that this machine cannot run.
+fn not_all_tested(policy: &Policy) -> (String, String) {
+    let mut ann = ann();
+    ann.labs.truncate(1);
+    ann.labs[0].tests[1].outcome = Outcome::Unavailable;
+    ann.labs[0].max_score = 7;
+    policy.adjust(&mut ann);
+    (ann.score().to_string(), ann.max_score().to_string())
+}
+
+#[test]
+fn points_that_cannot_be_earned_here_are_skipped_or_move() {
+    let with = |unavailable, late_days: u32| Policy {
+        unavailable,
+        ..late([late_days, 0])
+    };
+    let said = |score: &str, max: &str| (score.to_owned(), max.to_owned());
+    assert_eq!(not_all_tested(&with(NotTested::Skip, 0)), said("7", "7"));
+    assert_eq!(not_all_tested(&with(NotTested::Move, 0)), said("10", "10"));
+    // Five days, two of them free: 30 % of 7 are 2 points, and 5 of 7 are left.
+    assert_eq!(not_all_tested(&with(NotTested::Move, 5)).0, "7.14");
+}
+
+#[test]
+fn a_person_can_give_points_for_what_was_not_tested() {
+    let mut policy = Policy {
+        unavailable: NotTested::Skip,
+        ..Policy::default()
+    };
+    policy.overrides = vec![change(Change::Test("b".into(), 3))];
+    assert_eq!(not_all_tested(&policy), ("10".into(), "10".into()));
+}
+
 #[test]
 fn points_of_a_test_replace_the_rubrics() {
     let row = |id: &str| RubricRow {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::Reveal;
+use model::{NotTested, Reveal};
 use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
@@ -13,6 +13,8 @@ use toml::value::Datetime;
 pub(super) struct CourseFile {
     #[serde(default)]
     pub(super) reveal: Reveal,
+    #[serde(default)]
+    pub(super) unavailable: NotTested,
     #[serde(default)]
     pub(super) late: Late,
     #[serde(default)]
