@@ -6,9 +6,14 @@ use std::process::{Command, Output};
 
 /// The grader where nobody gets namespaces, as in most containers.
 fn grader_without_namespaces(args: &[&str]) -> Output {
+    grader_on("no-namespaces", args)
+}
+
+/// The grader on a machine that gives less.
+fn grader_on(machine: &str, args: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     Command::new(env!("CARGO_BIN_EXE_grader"))
-        .args(["__within", "no-namespaces"])
+        .args(["__within", machine])
         .args(args)
         .current_dir(root.expect("grader/ is in the repository"))
         .output()
@@ -56,4 +61,37 @@ fn nothing_is_graded_below_the_level_that_was_asked_for() {
     );
     assert!(said.contains("\n  A: "), "without a reason: {said}");
     assert!(!run.exists(), "it began all the same");
+}
+
+/// The tests of shm that play schedules, which takes tracing.
+const EXPLORES: &str = "an_item_that_was_pushed_comes_out_before_the_end";
+
+#[test]
+fn where_nobody_may_trace_a_test_that_has_to_is_not_run_and_says_so() {
+    let told = said(&grader_on("no-tracing", &["doctor"]));
+    assert!(
+        told.contains("\nschedules of shared memory: not available: the kernel does not let"),
+        "{told}"
+    );
+    assert!(told.contains("\nfaults in system calls: works"), "{told}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let run = run.to_str().expect("a temporary folder has a plain name");
+    let (samples, lab) = ("grader/fixtures/class/submissions", "shm");
+    let args = [
+        "grade", samples, "--run", run, "--lab", lab, "--test", EXPLORES,
+    ];
+    let graded = grader_on("no-tracing", &args);
+    let results = std::fs::read_to_string(format!("{run}/results.json"))
+        .unwrap_or_else(|error| panic!("{error}: {}", said(&graded)));
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let submissions = results["submissions"].as_array().unwrap();
+    let solved = submissions.iter().find(|it| it["id"] == "solved").unwrap();
+    let lab = &solved["labs"][0];
+    assert_eq!(lab["status"], "graded", "{lab:#}");
+    assert_eq!(lab["tests"][0]["outcome"], "unavailable", "{lab:#}");
+    assert_eq!(lab["score"], 0, "{lab:#}");
+    let text = lab["tests"][0]["message"].to_string();
+    assert!(text.contains("does not let this process trace"), "{text}");
 }

@@ -102,6 +102,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
         "grader",
         &[
             "authoring",
+            "instruments",
             "model",
             "pipeline",
             "report",

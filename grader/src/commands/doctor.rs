@@ -1,10 +1,12 @@
 //! `doctor`: what this machine can do, tried for real.
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 use sandbox::Level;
 
+use crate::commands::helper::TRACE_COMMAND;
 use crate::show::{self, GOOD, styled};
 
 /// Prints which isolation rungs work here, what the best of them does not promise, and which
@@ -33,16 +35,40 @@ pub(crate) fn run() -> Result<ExitCode> {
     for missing in chosen.not_promised() {
         show::line(format_args!("  not promised: {missing}"));
     }
-    match sandbox::try_watch(&helper, chosen) {
-        Ok(()) => show::line(format_args!(
-            "faults in system calls: {} (calls of submissions can be announced)",
-            styled(GOOD, "works")
-        )),
-        Err(refusal) => show::line(format_args!(
-            "faults in system calls: not available: {}\n  hidden tests that inject them end as \
-             `unavailable`, and their points count for nobody",
-            refusal.reason
+    let watched = sandbox::try_watch(&helper, chosen).map_err(|refusal| refusal.reason);
+    instrument(
+        "faults in system calls",
+        "calls of submissions can be announced",
+        watched,
+    );
+    instrument(
+        "schedules of shared memory",
+        "submissions can be stopped at each access",
+        try_trace(&helper, chosen),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One instrument of the hidden tests, in a line.
+fn instrument(name: &str, means: &str, tried: Result<(), String>) {
+    match tried {
+        Ok(()) => show::line(format_args!("{name}: {} ({means})", styled(GOOD, "works"))),
+        Err(reason) => show::line(format_args!(
+            "{name}: not available: {reason}\n  hidden tests that need it end as `unavailable`; \
+             what becomes of their points is for course.toml to say"
         )),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a program in a box of this level can be traced.
+fn try_trace(helper: &Path, level: Level) -> Result<(), String> {
+    let output = Command::new(helper)
+        .args([TRACE_COMMAND, &level.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
 }

@@ -77,6 +77,10 @@ fn tell(verdict: &Verdict, evidence: Option<&Evidence>) {
         "\nevidence: seed {}, {} ms, {} ms of CPU, isolation {}",
         evidence.seed, evidence.wall_ms, evidence.cpu_ms, evidence.isolation
     ));
+    if !evidence.missed.is_empty() {
+        let missed = evidence.missed.join(", ");
+        show::line(format_args!("never happened to it: {}", printable(&missed)));
+    }
     if let Ended::Deadline { autopsy, .. } = &evidence.ended {
         for sentence in autopsy {
             show::line(format_args!("  {}", printable(sentence)));

@@ -4,12 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
-use sandbox::{Level, Machine};
+use instruments::explore::{Explorer, Plan};
+use sandbox::{BoxSpec, Level, Machine, Sandbox};
 
 use crate::{course, show};
 
 /// `__within MACHINE ARGUMENT…`: this program again, on a machine that gives less.
 pub(crate) const WITHIN_COMMAND: &str = "__within";
+
+/// `__box-trace LEVEL`: traces a program in a box of that level.
+pub(crate) const TRACE_COMMAND: &str = "__box-trace";
 
 /// Prints the best isolation level.
 pub(crate) const BEST_COMMAND: &str = "__best";
@@ -22,6 +26,7 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         pipeline::BYSTANDER_COMMAND => Some(finish(pipeline::stand_by().map_err(Into::into))),
         sandbox::CHECK_COMMAND => Some(finish(check(args.next()))),
         sandbox::CHECK_WATCH_COMMAND => Some(finish(check_watch(args.next()))),
+        TRACE_COMMAND => Some(finish(trace(args.next()))),
         pipeline::TRIAL_COMMAND => Some(finish(trial(args.next(), args.next()))),
         WITHIN_COMMAND => Some(finish(within(args.next(), args))),
         BEST_COMMAND => Some(finish(best())),
@@ -58,6 +63,15 @@ fn check(level: Option<String>) -> anyhow::Result<()> {
 
 fn check_watch(level: Option<String>) -> anyhow::Result<()> {
     Ok(sandbox::check_watch(level.unwrap_or_default().parse()?)?)
+}
+
+fn trace(level: Option<String>) -> anyhow::Result<()> {
+    let sandbox = Sandbox::open(&BoxSpec::default(), level.unwrap_or_default().parse()?)?;
+    let mut program = sandbox::Command::new("/bin/sleep");
+    program.args.push("60".into());
+    let program = sandbox.spawn(program)?;
+    Explorer::new(Plan::InOrder { first: 0 }).adopt(program.pid(), "sleep")?;
+    Ok(())
 }
 
 fn trial(level: Option<String>, programs: Option<String>) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use instruments::Process;
 use instruments::inject::{Point, Rule};
-use instruments::proc::State;
+use instruments::proc::{State, Tree};
 use model::{Finding, Limits, Symptom, Timeline};
 use nix::sys::statvfs::statvfs;
 use proptest::prelude::{Rng, RngExt};
@@ -33,7 +33,7 @@ const LAST_STEPS: Duration = Duration::from_millis(30);
 /// What a test has at hand.
 #[derive(Debug)]
 pub struct Bench {
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     lab: &'static str,
     seat: PathBuf,
     has_orders: bool,
@@ -46,11 +46,14 @@ pub(crate) struct Session {
     sandbox: Mutex<Option<Sandbox>>,
     seen: Mutex<Vec<Arc<Seen>>>,
     watches: Mutex<Vec<Watch>>,
+    left_out: Mutex<Vec<String>>,
     /// What was recorded in the case that a property's verdict is about.
     case: Mutex<Option<Timeline>>,
     pub(crate) limits: Limits,
     pub(crate) level: Level,
     work_dir: PathBuf,
+    /// The box's own processes. Programs are their children, also those whose parents have ended.
+    staff: Vec<Process>,
 }
 
 impl Session {
@@ -61,7 +64,9 @@ impl Session {
             sandbox: Mutex::new(Some(sandbox)),
             seen: Mutex::default(),
             watches: Mutex::default(),
+            left_out: Mutex::default(),
             case: Mutex::default(),
+            staff: Process::new(std::process::id().cast_signed()).descendants(),
             limits,
         }
     }
@@ -71,6 +76,23 @@ impl Session {
             Some(sandbox) => Ok(sandbox.spawn(command)?),
             None => Err(Stop::Fault("the box is closed already".into())),
         }
+    }
+
+    /// Who is alive in the box and nobody's child there: programs that the test started, then those
+    /// whose parents have ended.
+    pub(crate) fn live_roots(&self) -> Vec<Process> {
+        let started: Vec<(Process, bool)> = (self.seen().iter())
+            .map(|seen| (Process::new(seen.child.pid()), seen.child.exit().is_none()))
+            .collect();
+        let living = started.iter().filter(|(_, is_alive)| *is_alive);
+        let mut roots: Vec<Process> = living.map(|(process, _)| *process).collect();
+        let tree = Tree::below(self.staff.iter().copied());
+        let children = self.staff.iter().flat_map(|&it| tree.children(it));
+        let is_orphan = |process: &Process| {
+            !self.staff.contains(process) && started.iter().all(|(it, _)| it != process)
+        };
+        roots.extend(children.filter(is_orphan));
+        roots
     }
 
     pub(crate) fn remember(&self, seen: Arc<Seen>) {
@@ -100,6 +122,22 @@ impl Session {
         let excerpts = watches.iter().skip(n_before).rev();
         let mut excerpts = excerpts.map(|watch| excerpt(&watch.log()));
         excerpts.find(|it| !it.is_empty()).unwrap_or_default()
+    }
+
+    /// Notes that something was left out, for the evidence.
+    pub(crate) fn leave_out(&self, what: String) {
+        let mut left_out = self.left_out.lock().expect("no holder of this lock panics");
+        if !left_out.contains(&what) {
+            left_out.push(what);
+        }
+    }
+
+    /// What should have happened to the programs and did not: rules that never took effect, and
+    /// what was left out.
+    pub(crate) fn missed(&self) -> Vec<String> {
+        let left_out = self.left_out.lock().expect("no holder of this lock panics");
+        let rules: Vec<String> = self.watches().iter().flat_map(Watch::missed).collect();
+        left_out.iter().cloned().chain(rules).collect()
     }
 
     pub(crate) fn watches(&self) -> MutexGuard<'_, Vec<Watch>> {

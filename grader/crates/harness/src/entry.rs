@@ -16,6 +16,7 @@ use nix::sys::time::TimeValLike;
 use sandbox::{Bind, BoxSpec, Sandbox};
 
 use crate::bench::{ORDERS, SEAT, Session};
+use crate::blame::{Instrument, for_want_of};
 use crate::{Bench, Request, Stop, Test, Watch, table, watchdog};
 
 /// Runs the verdict program of one lab.
@@ -152,12 +153,16 @@ fn run(report: Report, session: Arc<Session>, bench: &Bench, test: &'static Test
 /// A program that ended by itself, as the test demanded, may have needed no call of the kind that
 /// a rule waited for: that is for `verify` to judge, by the reference. But a program that still
 /// runs, or that the test killed, was cut off before the fault.
-fn watched_to_the_end(session: &Session) -> Ended {
+fn watched_to_the_end(session: &Arc<Session>) -> Ended {
     let watches = session.watches();
     let troubles: Vec<String> = watches.iter().flat_map(Watch::troubles).collect();
     if !troubles.is_empty() {
         let text = troubles.join("; ");
-        return Ended::Unavailable { text };
+        return match for_want_of(session, Instrument::Descriptors, text) {
+            Stop::Unavailable(text) => Ended::Unavailable { text },
+            Stop::Fault(text) => Ended::Fault { text },
+            Stop::Found(finding) => Ended::Found { finding },
+        };
     }
     let missed: Vec<String> = watches.iter().flat_map(Watch::missed).collect();
     let was_cut_off = session
@@ -193,7 +198,7 @@ impl Report {
                 .filter(|seen| seen.is_submission)
                 .map(|seen| seen.program())
                 .collect();
-            missed = session.watches().iter().flat_map(Watch::missed).collect();
+            missed = session.missed();
             if ended != Ended::Clean {
                 timeline = session.timeline();
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use instruments::explore::{Ending, Explorer, Plan, Story, systematic};
 use instruments::proc::State;
 
+use crate::blame::{Instrument, for_want_of};
 use crate::process::Seen;
 use crate::{Bench, Check, Process, Stop, clock, found};
 
@@ -30,6 +31,15 @@ impl Bench {
     /// Plays `scene` under every schedule that interrupts one of its programs once. A finding is
     /// shown with the schedule that led to it.
     pub fn explore(&self, scene: impl Fn(&mut Turn) -> Check) -> Check {
+        match self.play_all(scene) {
+            Err(Stop::Unavailable(text)) => {
+                Err(for_want_of(&self.session, Instrument::Tracing, text))
+            }
+            result => result,
+        }
+    }
+
+    fn play_all(&self, scene: impl Fn(&mut Turn) -> Check) -> Check {
         let (first, interrupted) = play(&scene, Plan::InOrder { first: 0 })?;
         let mut undisturbed = Vec::new();
         for &first in interrupted.iter().filter(|&&first| first != 0) {
@@ -48,6 +58,11 @@ impl Bench {
             ));
         }
         let stride = plans.len().div_ceil(MOST_SCHEDULES);
+        if stride > 1 {
+            let n_plans = plans.len();
+            self.session
+                .leave_out(format!("schedules: all but every {stride}th of {n_plans}"));
+        }
         for plan in plans.into_iter().step_by(stride) {
             let (story, _) = play(&scene, plan)?;
             if !story.happened {
@@ -101,7 +116,7 @@ impl Turn {
         };
         explorer
             .adopt(program.pid(), name)
-            .map_err(|error| Stop::Fault(format!("the explorer is not available: {error}")))?;
+            .map_err(|error| Stop::Unavailable(format!("the schedules of programs: {error}")))?;
         self.programs.push(Arc::clone(program.seen()));
         Ok(())
     }

@@ -20,6 +20,7 @@
 //! It knows nothing of how submissions are stored, scored or reported.
 
 mod bench;
+mod blame;
 mod capture;
 mod clock;
 mod done;

@@ -39,8 +39,6 @@ mod plan;
 #[cfg(target_arch = "x86_64")]
 mod run;
 #[cfg(target_arch = "x86_64")]
-mod seize;
-#[cfg(target_arch = "x86_64")]
 mod space;
 #[cfg(target_arch = "x86_64")]
 mod stops;
@@ -66,12 +64,12 @@ pub const STARTS_STOPPED: [&str; 3] = ["/bin/sh", "-c", "kill -STOP $$; exec \"$
 pub enum Unavailable {
     /// The kernel does not let us trace it: another user's program, or a container or security
     /// module that forbids it.
-    #[error("the kernel does not let this process trace pid {pid}: {errno}")]
+    #[error("the kernel does not let this process trace pid {pid}: {error}")]
     Forbidden {
         /// The program.
         pid: i32,
         /// What ptrace(2) said.
-        errno: nix::errno::Errno,
+        error: std::io::Error,
     },
     /// Instructions are only understood on x86-64.
     #[error("the explorer needs an x86-64 processor")]

@@ -304,7 +304,7 @@ fn run_once(
             // the fault can be met at all.
             if result.subject.name() == "reference" && !evidence.missed.is_empty() {
                 outcome = Outcome::GraderFault;
-                said = format!("never injected: {}", evidence.missed.join(", "));
+                said = format!("never happened: {}", evidence.missed.join(", "));
             }
         }
         result.tests.insert(row.id.clone(), (outcome, said));

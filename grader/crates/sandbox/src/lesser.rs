@@ -19,6 +19,9 @@ use seccompiler::{
 pub enum Machine {
     /// This one.
     Whole,
+    /// This one, but nobody may trace programs, as under some filters of containers. Isolation is
+    /// the same.
+    NoTracing,
     /// One on which nobody can make a control group. Level B is the best.
     NoCgroups,
     /// A container that allows namespaces, with a `/proc` that is partly covered: the kernel
@@ -38,8 +41,9 @@ pub struct UnknownMachine(String);
 
 impl Machine {
     /// From the one that gives most to the one that gives least.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Whole,
+        Self::NoTracing,
         Self::NoCgroups,
         Self::MaskedProc,
         Self::NoNamespaces,
@@ -50,6 +54,7 @@ impl Machine {
     pub fn name(self) -> &'static str {
         match self {
             Self::Whole => "whole",
+            Self::NoTracing => "no-tracing",
             Self::NoCgroups => "no-cgroups",
             Self::MaskedProc => "masked-proc",
             Self::NoNamespaces => "no-namespaces",
@@ -66,6 +71,7 @@ impl Machine {
         let uid = uid.unwrap_or_else(|| Uid::effective().as_raw());
         match self {
             Self::Whole => {}
+            Self::NoTracing => refuse(vec![(libc::SYS_ptrace, vec![])], libc::EPERM)?,
             Self::NoCgroups => {
                 enter_mount_namespace()?;
                 mount_fs("tmpfs", "/sys/fs/cgroup", MsFlags::MS_RDONLY, "size=4k")?;
@@ -82,7 +88,7 @@ impl Machine {
                     mount_queues()?;
                     drop_from_bounding_set();
                 }
-                refuse(self == Self::NoLandlock)?;
+                refuse_namespaces(self == Self::NoLandlock)?;
                 change_user(uid)?;
                 if is_root && uid == 0 {
                     limit_capabilities()?;
@@ -187,7 +193,7 @@ fn limit_capabilities() -> io::Result<()> {
 }
 
 /// Namespaces are refused, as by Docker's filter; Landlock is missing if so wished.
-fn refuse(landlock: bool) -> io::Result<()> {
+fn refuse_namespaces(landlock: bool) -> io::Result<()> {
     let has_flag = |flag: i32| {
         let flag = u64::from(flag.cast_unsigned());
         let operator = SeccompCmpOp::MaskedEq(flag);
@@ -209,17 +215,20 @@ fn refuse(landlock: bool) -> io::Result<()> {
     if landlock {
         missing.push((libc::SYS_landlock_create_ruleset, vec![]));
     }
-    for (rules, errno) in [(refused, libc::EPERM), (missing, libc::ENOSYS)] {
-        let filter = SeccompFilter::new(
-            rules.into_iter().collect(),
-            SeccompAction::Allow,
-            SeccompAction::Errno(errno.cast_unsigned()),
-            std::env::consts::ARCH
-                .try_into()
-                .map_err(io::Error::other)?,
-        );
-        let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
-        seccompiler::apply_filter(&program.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    Ok(())
+    refuse(refused, libc::EPERM)?;
+    refuse(missing, libc::ENOSYS)
+}
+
+/// These calls fail from now on; those with rules only where one of them holds.
+fn refuse(calls: Vec<(i64, Vec<SeccompRule>)>, errno: i32) -> io::Result<()> {
+    let filter = SeccompFilter::new(
+        calls.into_iter().collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno.cast_unsigned()),
+        std::env::consts::ARCH
+            .try_into()
+            .map_err(io::Error::other)?,
+    );
+    let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
+    seccompiler::apply_filter(&program.map_err(io::Error::other)?).map_err(io::Error::other)
 }

@@ -52,9 +52,14 @@ pub(crate) fn signals_wait_while_a_child_is_made(bench: &Bench) -> Check {
         .run(b"")?;
     done.expect_code(0, "whose children end at once")?;
     let log = watch.log();
-    let forks: Vec<Vec<i32>> = (log.matching(&fork().by("supervise")))
-        .filter_map(|entry| entry.blocked.map(numbers))
+    let forks: Option<Vec<Vec<i32>>> = (log.matching(&fork().by("supervise")))
+        .map(|entry| entry.blocked.map(numbers))
         .collect();
+    // Two children were made, by whatever means.
+    let Some(forks) = forks.filter(|forks| forks.len() >= 2) else {
+        let text = "no fork, or not the signals blocked at it, was recorded".to_owned();
+        return Err(Stop::Fault(text));
+    };
     ensure(
         forks.iter().all(|blocked| blocked.contains(&libc::SIGCHLD)),
         format!("signals that `{}` blocks at each fork", done.command),

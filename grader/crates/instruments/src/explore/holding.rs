@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 
 use super::instruction::drains_stores;
 use super::store_buffer::{Progress, StoreBuffer};
-use super::story::Kind;
+use super::story::{Access, Kind};
 use super::tracee::State;
 use super::{Explorer, Plan, Point};
 
@@ -37,6 +37,7 @@ impl Explorer {
                 self.buffer = Some(StoreBuffer::new(index, *loads));
             }
             Plan::Random { changes, .. } if changes.contains(&self.n_accesses) => {
+                self.happened = true;
                 self.interrupt(index)?;
                 self.send_to_the_end(index);
             }
@@ -104,6 +105,7 @@ impl Explorer {
             self.lines
                 .push(format!("{name} makes {n_accesses} accesses and {then}"));
         }
+        self.lines.extend(self.lost_updates(&held));
         if let Some(buffer) = self.buffer.take() {
             self.lines.push(format!(
                 "{} of its stores reach the others now",
@@ -119,6 +121,36 @@ impl Explorer {
         if self.tracees[held.who].state == State::Ready {
             self.advance(held.who);
         }
+    }
+
+    /// What the held program undoes when it goes on: it loaded a place, and is about to store there
+    /// without having seen what the others have stored meanwhile.
+    fn lost_updates(&self, held: &Held) -> Option<String> {
+        let tracee = &self.tracees[held.who];
+        let pending = tracee.pending.as_ref()?;
+        let place = &pending.access.place;
+        let is_there = |access: &&Access| access.place == *place;
+        // The pending access is the last one of its own.
+        let own = tracee.accesses.split_last()?.1;
+        let before = own.iter().rev().find(is_there)?;
+        if (pending.access.kind, before.kind) != (Kind::Store, Kind::Load) {
+            return None;
+        }
+        let others = (self.tracees.iter().enumerate()).filter(|(index, _)| *index != held.who);
+        let since = others.flat_map(|(index, other)| {
+            let n_before = held.before.get(index).copied().unwrap_or(0);
+            other.accesses.get(n_before..).unwrap_or_default()
+        });
+        let stores = since.filter(|access| access.kind != Kind::Load);
+        let lost = match stores.filter(is_there).count() {
+            0 => return None,
+            1 => "one update is lost".to_owned(),
+            n => format!("{n} updates are lost"),
+        };
+        let name = &tracee.name;
+        Some(format!(
+            "{name} stores to {place} what it made of the old value: {lost}"
+        ))
     }
 
     pub(super) fn make_access(&mut self, index: usize) -> nix::Result<()> {

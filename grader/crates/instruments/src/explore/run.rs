@@ -11,13 +11,13 @@ use nix::unistd::Pid;
 use super::alarm::Alarm;
 use super::calls::may_sleep;
 use super::holding::Held;
-use super::seize::seize;
 use super::space::Space;
 use super::store_buffer::StoreBuffer;
 use super::story::{Ending, Story};
 use super::tracee::{State, Tracee};
 use super::{Plan, Unavailable};
 use crate::Process;
+use crate::proc::as_debugger;
 
 /// Processor time after which the programs are ended: some loop of theirs never ends.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -62,7 +62,7 @@ impl Explorer {
     pub fn new(plan: Plan) -> Self {
         let affinity = sched_getaffinity(Pid::from_raw(0)).ok();
         let explorer = Self {
-            happened: matches!(plan, Plan::InOrder { .. } | Plan::Random { .. }),
+            happened: matches!(plan, Plan::InOrder { .. }),
             plan,
             tracees: Vec::new(),
             spaces: Vec::new(),
@@ -94,7 +94,8 @@ impl Explorer {
             | Options::PTRACE_O_TRACEEXEC
             | Options::PTRACE_O_EXITKILL;
         let id = Pid::from_raw(pid);
-        seize(id, options).map_err(|errno| Unavailable::Forbidden { pid, errno })?;
+        as_debugger(|| Ok(ptrace::seize(id, options)?))
+            .map_err(|error| Unavailable::Forbidden { pid, error })?;
         self.pin(id);
         self.alarm.add(pid);
         let precedence = self.plan.precedence(self.tracees.len());

@@ -8,8 +8,7 @@ use std::io::{self, IoSlice};
 use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::Pid;
 
-use crate::inject::borrow::as_real_user;
-use crate::proc::{Process, read_bytes, read_u64};
+use crate::proc::{Process, as_debugger, read_bytes, read_u64};
 
 /// Pieces of memory: address and length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,8 +70,7 @@ impl Buffers {
         let mut rest = bytes;
         for &(address, piece) in &self.0 {
             let (now, later) = rest.split_at(piece.min(rest.len()));
-            store(process, address, now)
-                .or_else(|_| as_real_user(|| store(process, address, now)))?;
+            as_debugger(|| store(process, address, now))?;
             rest = later;
         }
         Ok(())

@@ -39,6 +39,11 @@ enum Way {
 const STILL_THERE: u8 = 20;
 
 impl Proxy {
+    /// Whether it can make such a call: not one with an address or with control data.
+    pub(crate) fn can_make(process: Process, call: i64, args: &[u64; 6]) -> bool {
+        Way::of(process, call, args).is_some()
+    }
+
     /// Gets everything that it takes to move at most `length` bytes for the program.
     pub(crate) fn new(
         listener: Arc<Listener>,

@@ -14,7 +14,8 @@ pub enum Effect {
     Eintr,
     /// It fails with this error.
     Fails(Errno),
-    /// It moves at most so many bytes. Calls that ask for no more are not counted.
+    /// It moves at most so many bytes. Calls that ask for no more are not counted, nor are those
+    /// with an address or with control data.
     Short(usize),
     /// It waits so long before it is made.
     Delayed(Duration),

@@ -22,6 +22,9 @@ use crate::proc::{PidFd, Process, Signals, read_u64};
 /// A hold never lasts longer, whatever goes on beside it.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
+/// What the log says of a hold that took longer.
+const TOO_LONG: &str = "let go: held for too long";
+
 /// The thread's own state.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
@@ -297,7 +300,10 @@ impl Supervisor {
                         tell(&self.shared, entry, |_| "not possible here".to_owned());
                         let mut book = self.shared.book();
                         book.reports[rule].n_fired -= 1;
-                        book.troubles.push(trouble);
+                        // A descriptor that is not open any more: the call will say so itself.
+                        if error.raw_os_error() != Some(libc::EBADF) {
+                            book.troubles.push(trouble);
+                        }
                         drop(book);
                         return listener.answer(announced.id, Answer::GoOn);
                     }
@@ -378,7 +384,7 @@ impl Supervisor {
             End::Rule { rule, since } => (rule, since),
         };
         if since.elapsed() > LONGEST_HOLD {
-            return Some("let go: held for too long");
+            return Some(TOO_LONG);
         }
         let Effect::HeldUntil(until) = &self.rules[rule].effect else {
             return Some("");
@@ -397,6 +403,10 @@ impl Supervisor {
 
     fn let_go(&mut self, at: usize, how: &str) {
         let held = self.held.remove(at);
+        if let (End::Rule { rule, .. }, TOO_LONG) = (&held.end, how) {
+            // The order that it was to force may not have come about.
+            self.shared.book().reports[*rule].n_fired -= 1;
+        }
         if !how.is_empty() {
             tell(&self.shared, held.entry, |before| {
                 format!("{}; {how}", before.unwrap_or_default())
@@ -437,7 +447,8 @@ fn is_possible(effect: &Effect, announced: &Announced) -> bool {
     match effect {
         Effect::Short(length) => {
             let buffers = Buffers::of(thread, call, args);
-            buffers.is_some_and(|buffers| buffers.length() > *length)
+            let is_long = buffers.is_some_and(|buffers| buffers.length() > *length);
+            is_long && Proxy::can_make(thread, call, args)
         }
         Effect::Signal(signal) => {
             let awaited = |signals: Signals| signals.caught | signals.blocked;

@@ -38,12 +38,14 @@ impl PidFd {
     /// EBADF if nothing is open there, EPERM without the rights.
     pub fn get_fd(&self, number: i32) -> io::Result<OwnedFd> {
         use std::os::fd::AsRawFd;
-        // SAFETY: pidfd_getfd takes three integers and touches no memory of ours.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) };
-        let fd = i32::try_from(fd).map_err(io::Error::other)?;
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let copy = || {
+            // SAFETY: pidfd_getfd takes three integers and touches no memory of ours.
+            match unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.0.as_raw_fd(), number, 0) } {
+                -1 => Err(io::Error::last_os_error()),
+                fd => i32::try_from(fd).map_err(io::Error::other),
+            }
+        };
+        let fd = super::as_debugger(copy)?;
         // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }

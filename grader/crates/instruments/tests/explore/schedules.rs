@@ -11,6 +11,8 @@ fn an_update_without_a_lock_is_lost() {
     assert!(text.contains("is held before its "), "{text}");
     assert!(text.contains(" of +0x0; "), "{text}");
     assert!(text.contains(" accesses and has ended"), "{text}");
+    assert!(text.contains("what it made of the old value: "), "{text}");
+    assert!(text.contains(" lost"), "{text}");
 }
 
 #[test]
@@ -100,6 +102,11 @@ fn every_schedule_does_what_it_says() {
     let story = race.run(Plan::Held {
         who: 1,
         at: Point::Before(10_000),
+    });
+    assert!(!story.happened && all_is_well(&story));
+    let story = race.run(Plan::Random {
+        seed: 1,
+        changes: vec![10_000],
     });
     assert!(!story.happened && all_is_well(&story));
 }

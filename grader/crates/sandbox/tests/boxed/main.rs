@@ -201,14 +201,14 @@ fn levels(machine: Machine, uid: u32) -> &'static [Level] {
         Machine::MaskedProc => &[Level::C],
         Machine::NoNamespaces if uid == 0 => &[Level::D],
         Machine::NoNamespaces => &[Level::E],
-        Machine::NoCgroups | Machine::NoLandlock => &[],
+        Machine::NoTracing | Machine::NoCgroups | Machine::NoLandlock => &[],
     }
 }
 
 /// What [`best_level`] must find, unless the machine is this one.
 fn best_of(machine: Machine, uid: u32) -> Option<Level> {
     match machine {
-        Machine::Whole => None,
+        Machine::Whole | Machine::NoTracing => None,
         Machine::NoCgroups => Some(Level::B),
         Machine::NoLandlock => Some(Level::None),
         Machine::MaskedProc | Machine::NoNamespaces => levels(machine, uid).first().copied(),
