@@ -5,8 +5,25 @@ use std::path::Path;
 use model::Outcome;
 use pipeline::{Course, GradeOptions, Made, Subject, TestOptions, vary, write_long_ago};
 
+/// The program ends at once, and its child keeps its output open for ever.
+const ORPHANS: &str = r#"
+extern "C" fn leave_a_child() {
+    unsafe {
+        if libc::fork() > 0 {
+            libc::_exit(0);
+        }
+        loop {
+            libc::pause();
+        }
+    }
+}
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = leave_a_child;
+"#;
+
 #[test]
-fn every_hidden_test_of_a_hung_submission_is_ended_as_a_deadlock() {
+fn a_hang_costs_the_detection_of_a_deadlock_and_no_deadline() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let helper = Path::new(env!("CARGO_BIN_EXE_grader"));
     let course = Course::open(root).unwrap();
@@ -17,6 +34,10 @@ fn every_hidden_test_of_a_hung_submission_is_ended_as_a_deadlock() {
         let reference = pipeline::sources(&course, kit, &Subject::Reference).unwrap();
         let hung = vary(&reference, 0, Made::Hung);
         write_long_ago(&submissions.join("hung"), &kit.lab.name, &hung).unwrap();
+        let mut orphans = vary(&reference, 0, Made::Good);
+        let library = orphans.get_mut("src/lib.rs").unwrap();
+        library.extend_from_slice(ORPHANS.as_bytes());
+        write_long_ago(&submissions.join("orphans"), &kit.lab.name, &orphans).unwrap();
     }
     let options = GradeOptions {
         labs: Vec::new(),
@@ -25,20 +46,29 @@ fn every_hidden_test_of_a_hung_submission_is_ended_as_a_deadlock() {
     };
     let run = folder.path().join("run");
     let graded = pipeline::grade(&course, &submissions, &run, &options, &|_| {}).unwrap();
-    let mut n_deadlocks = 0;
-    let mut others = Vec::new();
+    let mut hung = Vec::new();
+    let mut orphans = Vec::new();
     for submission in graded.marks.bare() {
-        for lab in &submission.labs {
-            for test in &lab.tests {
-                match test.outcome {
-                    Outcome::Deadlock => n_deadlocks += 1,
-                    // It needs one that hung.
-                    Outcome::Skipped => {}
-                    other => others.push(format!("{} {}: {other}", lab.lab, test.id)),
-                }
-            }
+        let outcomes = match submission.id.as_str() {
+            "hung" => &mut hung,
+            _ => &mut orphans,
+        };
+        for lab in submission.labs {
+            let tests = lab.tests.into_iter();
+            outcomes.extend(tests.map(|test| (test.outcome, lab.lab.clone(), test.id)));
         }
     }
+    // A test is skipped if it needs one that failed.
+    let n_deadlocks = |outcomes: &[(Outcome, _, _)]| {
+        let deadlocks = outcomes.iter().filter(|it| it.0 == Outcome::Deadlock);
+        deadlocks.count()
+    };
+    let mut others = hung.clone();
+    others.retain(|it| !matches!(it.0, Outcome::Deadlock | Outcome::Skipped));
     assert!(others.is_empty(), "{others:#?}");
-    assert!(n_deadlocks > 10 * kits.len(), "{n_deadlocks}");
+    assert!(n_deadlocks(&hung) > 10 * kits.len(), "{hung:#?}");
+    // Some tests see at once that the program has ended.
+    let waited = orphans.iter().find(|it| it.0 == Outcome::Hang);
+    assert_eq!(waited, None, "{orphans:#?}");
+    assert!(n_deadlocks(&orphans) > kits.len(), "{orphans:#?}");
 }

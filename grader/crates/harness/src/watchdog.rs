@@ -1,11 +1,12 @@
 //! Gives up for the test: at its deadline, or as soon as nothing can ever move again.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use instruments::Process;
+use instruments::proc::Tree;
 use model::Ended;
 
 use crate::bench::Session;
@@ -60,18 +61,15 @@ fn wait_for_trouble(session: &Session) -> bool {
 }
 
 fn live_pids(session: &Session) -> Vec<i32> {
-    let seen = session.seen();
-    seen.iter()
-        .filter(|seen| seen.child.exit().is_none())
-        .map(|seen| seen.child.pid())
-        .collect()
+    session.live_roots().iter().map(|root| root.pid()).collect()
 }
 
 /// Changes whenever any live program does anything at all.
 fn footprint(session: &Session) -> Vec<(i32, u64, u64)> {
-    let roots = live_pids(session).into_iter().map(Process::new);
-    let tree = roots.flat_map(|root| std::iter::once(root).chain(root.descendants()));
-    tree.filter_map(|process| {
+    let roots = session.live_roots();
+    let tree = Tree::below(roots.iter().copied());
+    let all = (roots.iter()).flat_map(|&root| iter::once(root).chain(tree.descendants(root)));
+    all.filter_map(|process| {
         let switches = process.switches()?;
         Some((process.pid(), switches.voluntary, switches.involuntary))
     })

@@ -36,8 +36,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// More wake-ups than this between the looks are polling.
 const POLLING: u64 = 3;
 
-/// More threads of one process than this are only counted.
-const MOST_THREADS: usize = 6;
+/// More lines for the threads of one process than this would hide the others.
+const MOST_LINES: usize = 6;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,6 @@ pub fn explain(roots: &[i32]) -> Autopsy {
         let threads = process.threads();
         let findings: Vec<(Thread, Finding)> = threads
             .iter()
-            .take(MOST_THREADS)
             .filter_map(|&thread| {
                 let earlier = before.iter().find(|look| look.thread == thread);
                 Some((thread, examine(&scene, process, thread, earlier, began)?))
@@ -81,6 +80,7 @@ pub fn explain(roots: &[i32]) -> Autopsy {
         let is_explained = findings
             .iter()
             .any(|(_, finding)| !finding.waits_for_thread);
+        let mut lines = Vec::new();
         for (thread, finding) in findings {
             match finding.motion {
                 Motion::None => {
@@ -97,14 +97,13 @@ pub fn explain(roots: &[i32]) -> Autopsy {
             if is_explained && finding.waits_for_thread {
                 continue;
             }
-            let line = format!("{} {}", called(thread), finding.sentence);
-            autopsy.lines.push(line);
+            lines.push(format!("{} {}", called(thread), finding.sentence));
         }
-        if let more @ 1.. = threads.len().saturating_sub(MOST_THREADS) {
-            autopsy
-                .lines
-                .push(format!("{} has {more} more threads", scene.who(process)));
-            moving += 1;
+        let more = lines.len().saturating_sub(MOST_LINES);
+        autopsy.lines.extend(lines.into_iter().take(MOST_LINES));
+        if more > 0 {
+            let who = scene.who(process);
+            autopsy.lines.push(format!("{who} has {more} more threads"));
         }
     }
     // The reason comes before what follows from it.

@@ -74,6 +74,14 @@ pub(crate) fn hang(way: &str, _: &str) -> bool {
                 .unwrap()
                 .unwrap();
         }
+        "many-threads" => {
+            let (reader, _writer) = std::io::pipe().unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..20 {
+                    scope.spawn(|| (&reader).read(&mut [0]).unwrap());
+                }
+            });
+        }
         "std-mutex" => {
             let mutex = Mutex::new(());
             let _guard = mutex.lock();

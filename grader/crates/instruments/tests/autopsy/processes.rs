@@ -85,6 +85,14 @@ pub(crate) fn the_thread_behind_a_join() {
     assert_eq!(case.autopsy().lines.len(), 1);
 }
 
+/// All of them are looked at, and not all of them told.
+#[test]
+pub(crate) fn a_deadlock_of_many_threads() {
+    let case = victim("many-threads", "").until_asleep_in(SYS_read, 20);
+    case.is_stuck_and_says(&[", is blocked in read(3) on pipe:["]);
+    case.says(&[" has 14 more threads"]);
+}
+
 #[test]
 pub(crate) fn a_process_that_is_gone() {
     let mut child = Command::new("true").spawn().expect("start true");
