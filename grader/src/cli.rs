@@ -145,8 +145,8 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo lab explain run ann eof_arrives_when_the_last_writer_closes
-  cargo lab explain run ann eof_arrives_when_the_last_writer_closes --replay
+  cargo lab explain run ann the_end_of_the_file_reaches_the_last_stage
+  cargo lab explain run ann the_end_of_the_file_reaches_the_last_stage --replay
 
 Exit codes: 0 told, and a replay had the same outcome; 1 something was not
 there or could not be run; 2 wrong usage; 4 the replay had another outcome.")]
