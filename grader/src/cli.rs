@@ -33,7 +33,9 @@ pub(crate) enum Command {
     /// Say what this machine can do: each isolation level is tried for real
     #[command(after_help = "\
 Example:
-  cargo lab doctor")]
+  cargo lab doctor
+
+Exit codes: 0 told, whatever this machine can do; 1 not; 2 wrong usage.")]
     Doctor,
     /// Print the book's page of all commands
     #[command(name = "__reference", hide = true)]
@@ -91,7 +93,7 @@ Examples:
   cargo lab report run --format csv >grades.csv
   cargo lab report run --format gradescope --output gradescope
   cargo lab report run --format gradescope --submission ann
-  cargo lab report --example-course >run/course.toml
+  cargo lab report --example-course >course.toml
 
 Exit codes: 0 done; 1 the run, the rules or the disk said no; 2 wrong usage.")]
 pub(crate) struct ReportArgs {
@@ -109,7 +111,8 @@ pub(crate) struct ReportArgs {
     pub(crate) submissions: Vec<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
-    /// Print a commented course.toml and do nothing else
+    /// Print a commented course.toml and do nothing else. Edit it first: what is not commented out
+    /// applies at once
     #[arg(long, exclusive = true)]
     pub(crate) example_course: bool,
 }
@@ -145,8 +148,8 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo lab explain run ann eof_arrives_when_the_last_writer_closes
-  cargo lab explain run ann eof_arrives_when_the_last_writer_closes --replay
+  cargo lab explain run ann the_end_of_the_file_reaches_the_last_stage
+  cargo lab explain run ann the_end_of_the_file_reaches_the_last_stage --replay
 
 Exit codes: 0 told, and a replay had the same outcome; 1 something was not
 there or could not be run; 2 wrong usage; 4 the replay had another outcome.")]

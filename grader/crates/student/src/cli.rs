@@ -7,13 +7,15 @@ use datapath::{Mechanism, Size};
 use sandbox::Level;
 
 /// What a student may ask for.
+// No document comments on the variants: they would take the place of the longer help below.
+#[expect(
+    missing_docs,
+    reason = "clap would show it in place of the command's own"
+)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the public tests of a lab and say what they teach
     Check(CheckArgs),
-    /// Ask for a hint on one public test: three levels, free
     Hint(HintArgs),
-    /// Check again whenever a file of the lab is saved
     Watch(WatchArgs),
 }
 
