@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use harness::{Bench, Check, Input, Process, ensure, ensure_eq, wrong};
+use harness::inject::{HeldUntil, Until, inject, write};
+use harness::{Bench, Check, Input, Launch, Process, ensure, ensure_eq, wrong};
 use nix::fcntl::{FcntlArg, fcntl};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -24,11 +25,12 @@ fn length() -> impl Strategy<Value = usize> {
     ]
 }
 
-/// Two to five programs say 25 lines each into a FIFO of four pages, and the hub reads slowly, in
-/// pieces of its own choice.
+/// First in the worst order, then with two to five programs that say 25 lines each into a FIFO of
+/// four pages, while the hub reads slowly, in pieces of its own choice.
 pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
+    lines_said_in_turn_stay_whole(bench)?;
     let sayers = vec(length(), 2..=5);
-    bench.property(16, (sayers, any::<u16>()), |(lengths, step)| {
+    bench.property(8, (sayers, any::<u16>()), |(lengths, step)| {
         let chat = Chat::new(bench)?;
         let path = chat.fifo("hub");
         make_fifo(&path)?;
@@ -40,15 +42,7 @@ pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
         for (index, &n_bytes) in lengths.iter().enumerate() {
             let nick = format!("s{index}");
             let texts = texts(&chat, &nick, n_bytes);
-            let input = chat.dir.join(format!("{nick}.txt"));
-            std::fs::write(&input, texts.join("\n"))?;
-            let input = Input::Fd(std::fs::File::open(&input)?.into());
-            sayers.push(
-                chat.program("say")
-                    .args(["--nick", &nick])
-                    .stdin(input)
-                    .start()?,
-            );
+            sayers.push(sayer(&chat, &nick, &texts)?.start()?);
             said.insert(nick, texts);
         }
         let heard = hear(bench, &mut hub, &sayers, 500 + usize::from(step % 7000))?;
@@ -59,6 +53,42 @@ pub(crate) fn lines_of_many_sayers_stay_whole(bench: &Bench) -> Check {
         }
         compare(&said, &heard)
     })
+}
+
+/// Ann's second write waits until Bob has made his first. Where a line takes two, his begins in the
+/// middle of hers, every time.
+fn lines_said_in_turn_stay_whole(bench: &Bench) -> Check {
+    let chat = Chat::new(bench)?;
+    let path = chat.fifo("hub");
+    make_fifo(&path)?;
+    let mut hub = reader_of(&path)?;
+    let second = |nick| write().named(path.to_string_lossy()).by(nick).nth(2);
+    let hold = HeldUntil(Until::Reached(Box::new(second("bob"))));
+    let watch = bench.watch(inject(second("ann"), hold), &[])?;
+
+    let mut said = BTreeMap::new();
+    let mut sayers = Vec::new();
+    for nick in ["ann", "bob"] {
+        let texts = texts(&chat, nick, 100);
+        let sayer = sayer(&chat, nick, &texts)?;
+        sayers.push(sayer.watched(&watch, nick).start()?);
+        said.insert(nick.to_owned(), texts);
+    }
+    let heard = hear(bench, &mut hub, &sayers, 4096)?;
+    for sayer in sayers {
+        let done = sayer.finish()?;
+        done.expect_code(0, "while another one says lines between its own")?;
+    }
+    compare(&said, &heard)
+}
+
+/// A program that will say these texts, a line each.
+fn sayer(chat: &Chat<'_>, nick: &str, texts: &[String]) -> Check<Launch> {
+    let input = chat.dir.join(format!("{nick}.txt"));
+    std::fs::write(&input, texts.join("\n"))?;
+    let input = Input::Fd(std::fs::File::open(&input)?.into());
+    let say = chat.program("say").args(["--nick", nick]);
+    Ok(say.stdin(input))
 }
 
 /// The texts of one sayer, each of which makes a line of `n_bytes`: its number, then what nobody could know.
