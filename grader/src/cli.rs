@@ -227,6 +227,7 @@ Examples:
   cargo lab verify --lab shm --subject all-in-libc
   cargo lab verify --attacks
   cargo lab verify --attacks --subject fork-bomb --level A --level E
+  cargo lab verify --lab shm --level D --level E
   cargo lab verify --lab pipes --subject reference --repeat 200 --busy 2
 
 Exit codes: 0 all as known; 1 not, or an attack was a breach; 2 wrong usage.")]
@@ -251,8 +252,9 @@ pub(crate) struct VerifyArgs {
     /// isolation level that this machine can offer to you, the lower ones with abilities taken away
     #[arg(long, conflicts_with_all = ["labs", "repeat", "tests", "isolation"])]
     pub(crate) attacks: bool,
-    /// With --attacks: only on this isolation level (may be given more than once)
-    #[arg(long = "level", value_name = "LEVEL", requires = "attacks")]
+    /// On this isolation level, with abilities taken away if it is not the best one here (may be
+    /// given more than once); with --attacks it is all levels otherwise
+    #[arg(long = "level", value_name = "LEVEL", conflicts_with = "isolation")]
     pub(crate) levels: Vec<Level>,
     /// Change the references in many small ways instead (with cargo-mutants, which must be
     /// installed), and look for a change that no hidden test notices

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod grade;
 pub(crate) mod helper;
+pub(crate) mod levels;
 pub(crate) mod publish;
 pub(crate) mod reference;
 pub(crate) mod report;

@@ -2,15 +2,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use pipeline::{AttackOptions, AttackResult, SECRET_VARIABLE};
 use sandbox::{Level, Machine};
 
 use crate::cli::{RunningArgs, VerifyArgs};
 use crate::commands::grade::{jobs, test_options};
-use crate::commands::helper::{BEST_COMMAND, WITHIN_COMMAND};
+use crate::commands::levels;
 use crate::course;
 use crate::show::{self, BAD, GOOD, STRONG, styled};
 
@@ -23,48 +23,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(u8::from(!holds_on(Machine::Whole)?)));
     }
     pipeline::check_attacks(&course::find()?, &args.subjects)?;
-    let mut missing = Level::ISOLATING.to_vec();
-    missing.retain(|level| args.levels.is_empty() || args.levels.contains(level));
-    let mut all_hold = true;
-    for machine in Machine::ALL {
-        let level = best_on(machine)?;
-        if let Some(at) = missing.iter().position(|it| *it == level) {
-            missing.remove(at);
-            let name = machine.name();
-            show::line(styled(
-                STRONG,
-                format_args!("\nisolation {level}, machine {name}"),
-            ));
-            all_hold &= holds_on(machine)?;
-        }
-    }
-    for level in &missing {
-        show::line(format_args!(
-            "isolation {level}: not to be had here by this user; `cargo lab doctor` says why"
-        ));
-    }
-    ensure!(
-        args.levels.is_empty() || missing.is_empty(),
-        "nothing was tried on some of the levels asked for"
-    );
+    let all_hold = levels::on_each(&args.levels, holds_on)?;
     Ok(ExitCode::from(u8::from(!all_hold)))
-}
-
-/// The best level of a machine; none where the machine cannot be made.
-fn best_on(machine: Machine) -> Result<Level> {
-    let output = on(machine)?.arg(BEST_COMMAND).output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    Ok(match output.status.success() {
-        true => said.trim().parse()?,
-        false => Level::None,
-    })
-}
-
-/// This program on a machine.
-fn on(machine: Machine) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args([WITHIN_COMMAND, machine.name()]);
-    Ok(command)
 }
 
 /// Runs the attacks in a process of their own, with a secret in its environment and a folder for
@@ -74,7 +34,7 @@ fn holds_on(machine: Machine) -> Result<bool> {
     // Programs of a box that has no root of its own must get to what is in there.
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777))?;
     let secret = format!("secret-{:016x}", RandomState::new().hash_one(0));
-    let status = on(machine)?
+    let status = levels::on(machine)?
         .args(std::env::args_os().skip(1))
         .env(SECRET_VARIABLE, secret)
         .env("TMPDIR", folder.path())

@@ -6,18 +6,35 @@ use std::process::ExitCode;
 use anyhow::Result;
 use model::Outcome;
 use pipeline::{Load, Mutant, Subject, SubjectResult, VerifyOptions};
+use sandbox::Level;
 
 use crate::cli::VerifyArgs;
-use crate::commands::attacks;
 use crate::commands::grade::{jobs, test_options};
+use crate::commands::{attacks, levels};
 use crate::course;
 use crate::interrupt::Interrupt;
 use crate::show::{self, BAD, GOOD, styled};
+
+/// Set where this program was started again on a lower level.
+const LEVEL_VARIABLE: &str = "LAB_VERIFY_LEVEL";
 
 /// Runs every subject, prints each result as it comes and the matrix at the end.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     if args.attacks {
         return attacks::run(args);
+    }
+    let is_within = std::env::var_os(LEVEL_VARIABLE).is_some();
+    if !args.levels.is_empty() && !is_within {
+        let all_as_known = levels::on_each(&args.levels, |machine| {
+            let mut again = levels::on(machine)?;
+            again.args(std::env::args_os().skip(1));
+            Ok(again.env(LEVEL_VARIABLE, "1").status()?.success())
+        })?;
+        return Ok(ExitCode::from(u8::from(!all_as_known)));
+    }
+    let mut running = args.running.clone();
+    if is_within {
+        running.isolation = Level::E;
     }
     let options = VerifyOptions {
         labs: args.labs.clone(),
@@ -25,8 +42,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
         mutants: args.mutants,
         caught: args.caught,
         repeat: args.repeat,
-        jobs: jobs(&args.running),
-        tests: test_options(&args.running)?,
+        jobs: jobs(&running),
+        tests: test_options(&running)?,
         helper: std::env::current_exe()?,
     };
     let _load = Load::start(args.busy);
