@@ -7,6 +7,7 @@ use crate::chat::{Chat, Ear, bytes_in, make_fifo, reader_of, still_there, writer
 /// `join` meets a hub that listens first, and a hub that looks for the member first. Blocking
 /// opens would leave both asleep in one of the two orders.
 pub(crate) fn join_meets_the_hub_in_either_order(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     for hub_listens_first in [true, false] {
         let chat = Chat::new(bench)?;
         let (hub_fifo, ann_fifo) = (chat.fifo("hub"), chat.fifo("ann"));
@@ -236,6 +237,7 @@ pub(crate) fn a_member_who_died_is_forgotten(bench: &Bench) -> Check {
 
 /// When the hub leaves, its members see the end of their FIFOs and leave too.
 pub(crate) fn the_end_of_the_hub_ends_the_members(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     let chat = Chat::new(bench)?;
     let (hub, door) = chat.hub()?;
     let members = [chat.join("ann")?, chat.join("bob")?];
