@@ -113,9 +113,24 @@ impl Process {
     }
 
     /// Whether every thread of it sleeps and can be woken: the state `S` of a blocked call.
+    ///
+    /// Threads are looked at one after the other, and one that was just seen asleep may be given work
+    /// by another that then falls asleep. So with several of them all have to sleep the same sleep
+    /// when they are looked at again.
     pub fn is_asleep(self) -> bool {
-        let threads = self.threads();
-        !threads.is_empty() && threads.iter().all(|thread| thread.is_asleep())
+        let Some(sleeps) = self.sleeps() else {
+            return false;
+        };
+        sleeps.len() == 1 || self.sleeps() == Some(sleeps)
+    }
+
+    /// Its threads, if all of them sleep, each with the number of its sleep.
+    fn sleeps(self) -> Option<Vec<(Thread, u64)>> {
+        let threads = self.threads().into_iter();
+        let sleeps: Option<Vec<_>> = threads
+            .map(|thread| Some((thread, thread.sleep_number()?)))
+            .collect();
+        sleeps.filter(|sleeps| !sleeps.is_empty())
     }
 
     /// Whether it has ended: gone, or a zombie that waits to be reaped.

@@ -155,10 +155,11 @@ impl Ear {
         Self(fifo)
     }
 
-    /// Gives the FIFO room for `bytes` only, one page at least.
-    pub(crate) fn shrink(&self, bytes: i32) -> Check {
-        fcntl(&self.0, FcntlArg::F_SETPIPE_SZ(bytes))?;
-        Ok(())
+    /// Gives the FIFO room for `bytes` only, one page at least, and says how much that is: pages
+    /// are larger on some machines.
+    pub(crate) fn shrink(&self, bytes: i32) -> Check<usize> {
+        let room = fcntl(&self.0, FcntlArg::F_SETPIPE_SZ(bytes))?;
+        Ok(usize::try_from(room).unwrap_or_default())
     }
 
     /// Everything that is in the FIFO now.

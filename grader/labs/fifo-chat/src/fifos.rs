@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 
 use harness::{Bench, Check, Fields, Symptom, ensure, ensure_eq, found};
 
-use crate::chat::{Chat, make_fifo};
+use crate::chat::{Chat, make_fifo, reader_of};
 
 /// A plain file, a folder and a symbolic link are refused and left as they are.
 pub(crate) fn what_stands_in_the_way_is_left_alone(bench: &Bench) -> Check {
@@ -61,7 +61,9 @@ pub(crate) fn a_new_fifo_is_private_and_an_old_one_is_kept(bench: &Bench) -> Che
     let chat = Chat::new(bench)?;
     let (new, old) = (chat.fifo("new"), chat.fifo("old"));
     make_fifo(&old)?;
-    let inode = fs::metadata(&old)?.ino();
+    // Open to the end, so that no new FIFO gets the number of the old one.
+    let held = reader_of(&old)?;
+    let inode = held.metadata()?.ino();
 
     let mut probe = bench.probe().umask(0).connect()?;
     for path in [&new, &old] {

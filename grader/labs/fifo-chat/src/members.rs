@@ -7,6 +7,7 @@ use crate::chat::{Chat, Ear, bytes_in, make_fifo, reader_of, still_there, writer
 /// `join` meets a hub that listens first, and a hub that looks for the member first. Blocking
 /// opens would leave both asleep in one of the two orders.
 pub(crate) fn join_meets_the_hub_in_either_order(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     for hub_listens_first in [true, false] {
         let chat = Chat::new(bench)?;
         let (hub_fifo, ann_fifo) = (chat.fifo("hub"), chat.fifo("ann"));
@@ -136,11 +137,11 @@ fn reads_its_own_fifo_only(chat: &Chat<'_>, member: &Process) -> Check {
 
 /// A member whose FIFO is full holds up nobody, and hears later lines again.
 pub(crate) fn a_member_who_stopped_reading_holds_up_nobody(bench: &Bench) -> Check {
-    const LINES: usize = 12;
     let chat = Chat::new(bench)?;
     let (hub, mut door) = chat.hub()?;
     let (mut ann, mut bob) = (chat.ear("ann")?, chat.ear("bob")?);
-    ann.shrink(4096)?;
+    // Lines of 1000 bytes, three times as many as fit: 12 where a page is 4 KiB.
+    let n_lines = 3 * ann.shrink(4096)? / 1000;
     for nick in ["ann", "bob"] {
         door.say(&chat.line(nick))?;
         chat.settle(&hub, &door)?;
@@ -153,9 +154,9 @@ pub(crate) fn a_member_who_stopped_reading_holds_up_nobody(bench: &Bench) -> Che
         "not so",
     )?;
 
-    // Ann reads nothing now. Four lines of 1000 bytes fit into her FIFO.
+    // Ann reads nothing now.
     let mut said = Vec::new();
-    for _ in 0..LINES {
+    for _ in 0..n_lines {
         let line = format!("{}{}", chat.line("dan"), ".".repeat(1000 - 30));
         door.say(&line)?;
         chat.settle(&hub, &door)?;
@@ -174,7 +175,7 @@ pub(crate) fn a_member_who_stopped_reading_holds_up_nobody(bench: &Bench) -> Che
     )?;
     let count = lines.len();
     ensure(
-        (1..LINES).contains(&count),
+        (1..n_lines).contains(&count),
         what,
         "some of the first ones",
         count.to_string(),
@@ -236,6 +237,7 @@ pub(crate) fn a_member_who_died_is_forgotten(bench: &Bench) -> Check {
 
 /// When the hub leaves, its members see the end of their FIFOs and leave too.
 pub(crate) fn the_end_of_the_hub_ends_the_members(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     let chat = Chat::new(bench)?;
     let (hub, door) = chat.hub()?;
     let members = [chat.join("ann")?, chat.join("bob")?];

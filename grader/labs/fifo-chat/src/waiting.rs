@@ -16,6 +16,7 @@ const STDIN: i32 = 5;
 
 /// A writer comes, says a line and leaves, five times over: the hub hears them all.
 pub(crate) fn the_hub_hears_whoever_comes_next(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     let chat = Chat::new(bench)?;
     let (hub, mut door) = chat.hub()?;
     let mut bob = chat.ear("bob")?;
@@ -36,6 +37,7 @@ pub(crate) fn the_hub_hears_whoever_comes_next(bench: &Bench) -> Check {
 
 /// After the last writer has left, the hub sleeps.
 pub(crate) fn a_hub_without_writers_sleeps(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     let chat = Chat::new(bench)?;
     let (hub, mut door) = chat.hub()?;
     door.say(&chat.line("eve"))?;
@@ -144,6 +146,7 @@ impl<'a> Loop<'a> {
 /// The loop tells of bytes, of each time that the last writer leaves, and of the end of standard
 /// input, each once and in order.
 pub(crate) fn each_leaving_is_told_once(bench: &Bench) -> Check {
+    bench.needs_proc_in_the_box()?;
     let mut running = Loop::start(bench)?;
     if let Some(keyboard) = &mut running.keyboard {
         keyboard.write_all(b"typed")?;

@@ -4,10 +4,11 @@
 //! that the watchdog can see and end.
 
 use std::io::{self, PipeReader, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread::{self, JoinHandle};
 
 use harness::{Bench, Check};
+use nix::fcntl::{FcntlArg, fcntl};
 
 /// A pipe that is being read in the background.
 pub(crate) struct Reading(JoinHandle<io::Result<Vec<u8>>>);
@@ -32,6 +33,13 @@ impl Reading {
         bench.until(|| self.0.is_finished());
         Ok(self.0.join().expect("the reader does not panic")?)
     }
+}
+
+/// How many bytes the pipe holds: 64 KiB unless somebody changed it, and more where pages are larger
+/// than 4 KiB.
+pub(crate) fn capacity(end: impl AsFd) -> Check<usize> {
+    let n_bytes = fcntl(end, FcntlArg::F_GETPIPE_SZ)?;
+    Ok(usize::try_from(n_bytes).unwrap_or_default())
 }
 
 /// Bytes in the pipe that nobody has read yet.

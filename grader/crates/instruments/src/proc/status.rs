@@ -69,6 +69,22 @@ impl Status {
             .map(str::trim)
     }
 
+    pub(super) fn state(&self) -> Option<State> {
+        Some(match self.field("State")?.chars().next()? {
+            'R' => State::Running,
+            'S' => State::Asleep,
+            'D' => State::Uninterruptible,
+            'T' => State::Stopped,
+            't' => State::Traced,
+            'Z' => State::Zombie,
+            _ => State::Dead,
+        })
+    }
+
+    pub(super) fn voluntary_switches(&self) -> Option<u64> {
+        self.number("voluntary_ctxt_switches")
+    }
+
     pub(super) fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.field(name)?.parse().ok()
     }
@@ -112,22 +128,14 @@ impl Thread {
 
     /// What it does now.
     pub fn state(self) -> Option<State> {
-        Some(match self.status()?.field("State")?.chars().next()? {
-            'R' => State::Running,
-            'S' => State::Asleep,
-            'D' => State::Uninterruptible,
-            'T' => State::Stopped,
-            't' => State::Traced,
-            'Z' => State::Zombie,
-            _ => State::Dead,
-        })
+        self.status()?.state()
     }
 
     /// How often it left its CPU since it started.
     pub fn switches(self) -> Option<Switches> {
         let status = self.status()?;
         Some(Switches {
-            voluntary: status.number("voluntary_ctxt_switches")?,
+            voluntary: status.voluntary_switches()?,
             involuntary: status.number("nonvoluntary_ctxt_switches")?,
         })
     }

@@ -38,10 +38,15 @@ impl Thread {
         parse(&fs::read_to_string(self.file("syscall")).ok()?)
     }
 
-    /// Whether it sleeps and can be woken. The state alone does not say so: a call that only looks,
-    /// as waitid(2) with `WNOHANG`, is in state `S` meanwhile although it never leaves the CPU.
-    pub(super) fn is_asleep(self) -> bool {
-        self.state() == Some(State::Asleep) && self.activity() != Some(Activity::Running)
+    /// How often it went to sleep so far, if it sleeps and can be woken: the same number later is the
+    /// same sleep. The state alone does not say that it sleeps: a call that only looks, as waitid(2)
+    /// with `WNOHANG`, is in state `S` meanwhile although it never leaves the CPU.
+    pub(super) fn sleep_number(self) -> Option<u64> {
+        let status = self.status()?;
+        let sleeps =
+            status.state() == Some(State::Asleep) && self.activity() != Some(Activity::Running);
+        // What the kernel does not count is no evidence of another sleep.
+        sleeps.then(|| status.voluntary_switches().unwrap_or_default())
     }
 
     /// The kernel function it sleeps in: a hint only, it may read `0`.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use libc::{SIGALRM, c_int};
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, fork};
 use probe::{Answer, Call, Fields, serve};
 use signals::{MaskGuard, SelfPipe};
@@ -144,8 +144,14 @@ fn reap(call: &Call) -> Answer {
 /// Arguments: how long to sleep and how often to send a signal meanwhile, in milliseconds. Gives
 /// back how long it was, and how many interruptions the function counted.
 fn sleep_under_signals(call: &Call) -> Answer {
+    // signal(3) would ask for SA_RESTART, and then nobody who sleeps in read(2) is interrupted.
+    let interrupting = SigAction::new(
+        SigHandler::Handler(do_nothing),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
     // SAFETY: the handler does nothing, which is safe at any moment.
-    unsafe { libc::signal(SIGALRM, do_nothing as *const () as libc::sighandler_t) };
+    unsafe { sigaction(Signal::SIGALRM, &interrupting) }?;
     let time = Duration::from_millis(call.value(0));
     set_timer(call.value::<i64>(1) * 1000)?;
     let begin = Instant::now();
