@@ -253,7 +253,7 @@ impl Bench {
     /// again: what they cannot do there is not their fault.
     pub fn needs_proc_in_the_box(&self) -> Check {
         // Nothing is started: any program would be in the same box.
-        match self.probe().session.level {
+        match self.session.level {
             Level::C => Err(Stop::Unavailable(
                 "there is no /proc in the box on level C".into(),
             )),
