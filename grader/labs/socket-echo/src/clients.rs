@@ -73,13 +73,14 @@ pub(crate) fn a_silent_client_holds_up_nobody(bench: &Bench) -> Check {
     silent.expect(&line, "the client that was silent so far")
 }
 
-/// Forty clients are open at the same time; the last one is answered first.
+/// Two dozen clients are open at the same time; the last one is answered first.
 ///
-/// Not more: a server with a thread for each client is right as well, and a box holds 64 threads.
-pub(crate) fn forty_clients_are_served_at_once(bench: &Bench) -> Check {
+/// Not more: a server with a thread for each direction of each client is right as well, and a box
+/// holds 64 threads.
+pub(crate) fn two_dozen_clients_are_served_at_once(bench: &Bench) -> Check {
     let server = Server::tcp(bench)?;
     let mut clients = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..24 {
         let line = [&bench.bytes(50)[..], b"\n"].concat();
         clients.push((server.connect()?, line));
     }
@@ -87,7 +88,7 @@ pub(crate) fn forty_clients_are_served_at_once(bench: &Bench) -> Check {
         client.send(line)?;
     }
     for (client, line) in clients.iter().rev() {
-        client.expect(line, "one of 40 clients")?;
+        client.expect(line, "one of 24 clients")?;
     }
     Ok(())
 }
