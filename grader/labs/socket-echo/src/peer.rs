@@ -72,8 +72,8 @@ impl<'a> Peer<'a> {
         })
     }
 
-    /// Sends `bytes` and receives nothing, until `reader` at the other end cannot take more.
-    /// Returns how many it took.
+    /// Sends `bytes` and receives nothing, until `reader` at the other end waits: it cannot take
+    /// more, or it has taken everything in. Returns how many were sent.
     pub(crate) fn stuff(&self, reader: &Process, bytes: &[u8]) -> Check<usize> {
         let proc = reader.proc();
         let mut sent = 0;
@@ -92,8 +92,10 @@ impl<'a> Peer<'a> {
             }
             // Who spins never sleeps: it has had the time to take more, and did not.
             let spins = cpu_at_progress.is_some_and(|then| proc.cpu() > Some(then + MAX_CPU));
-            let is_over = sent == bytes.len() || (sent == before && was_asleep) || spins;
-            Ok(is_over.then_some(sent))
+            let waits = sent == before && was_asleep;
+            // With something left to send, the next offer tells that nobody is there.
+            let has_ended = sent == bytes.len() && reader.exit().is_some();
+            Ok((waits || spins || has_ended).then_some(sent))
         })
     }
 
