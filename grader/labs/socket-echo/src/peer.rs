@@ -6,7 +6,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use harness::{Bench, Check, Process, wrong};
+use harness::{Bench, Check, Process, Stop, wrong};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
 
@@ -43,6 +43,10 @@ impl<'a> Peer<'a> {
 
     /// Receives what is there: `None` when nothing is, no bytes at the end.
     fn take(&self) -> Check<Option<Vec<u8>>> {
+        self.receive().map_err(no_stream)
+    }
+
+    fn receive(&self) -> nix::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 64 * 1024];
         match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(n) => {
@@ -50,11 +54,7 @@ impl<'a> Peer<'a> {
                 Ok(Some(buffer))
             }
             Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(wrong(
-                "recv(2) of a client",
-                "its bytes, and the end of file after its own end of input",
-                errno.desc(),
-            )),
+            Err(errno) => Err(errno),
         }
     }
 
@@ -136,6 +136,16 @@ impl<'a> Peer<'a> {
         same_bytes(expected, &got, case)
     }
 
+    /// Waits until the other end cuts the connection off, and has sent nothing before.
+    pub(crate) fn expect_cut_off(&self, case: &str) -> Check {
+        let rest = self.wait_for(|| match self.receive() {
+            // The other end may close with SO_LINGER and a time of 0.
+            Err(Errno::ECONNRESET) => Ok(Some(Vec::new())),
+            received => received.map_err(no_stream),
+        })?;
+        same_bytes(&[], &rest, case)
+    }
+
     /// Ends the input: the other end reads end of file.
     pub(crate) fn end_input(&self) -> Check {
         match shutdown(self.fd.as_raw_fd(), Shutdown::Write) {
@@ -192,6 +202,15 @@ impl<'a> Peer<'a> {
         });
         outcome.expect("the bench waits for an outcome")
     }
+}
+
+/// What an error means to a client that is owed its bytes and an end.
+fn no_stream(errno: Errno) -> Stop {
+    wrong(
+        "recv(2) of a client",
+        "its bytes, and the end of file after its own end of input",
+        errno.desc(),
+    )
 }
 
 /// A wrong answer, without the graded bytes, unless both are the same.
