@@ -255,6 +255,10 @@ impl Bench {
         command.env = vec![
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("LANG".into(), "C.UTF-8".into()),
+            // glibc sets 64 MiB of addresses aside for each thread that allocates, for up to eight
+            // threads a processor. Whether a program with many threads fits into its box must not
+            // depend on the number of processors.
+            ("MALLOC_ARENA_MAX".into(), "2".into()),
         ];
         Launch::new(Arc::clone(&self.session), name, command, is_submission)
     }

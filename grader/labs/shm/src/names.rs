@@ -138,7 +138,8 @@ pub(crate) fn a_lock_left_behind_does_no_harm(bench: &Bench) -> Check {
 }
 
 /// A lock left behind that cannot be removed, as one of another user: no buffer then, unless the
-/// creator made the lock what it should be all the same.
+/// creator made the lock what it should be all the same. Which of the kernel's errors it passes on
+/// depends on whether it removes the lock or insists on making a new one.
 fn a_lock_that_stays_is_not_used(bench: &Bench) -> Check {
     let buffer = Named::new(bench, "stays");
     let mut before = bench.probe().connect()?;
@@ -150,11 +151,15 @@ fn a_lock_that_stays_is_not_used(bench: &Bench) -> Check {
         .watched(&watch, "creator")
         .run(b"")?;
     let case = "beside a lock that it may not remove";
-    if done.code() == Some(0) {
-        let what = format!("the lock after `shm create` {case} and that was left at 0");
-        return ensure_eq(what, 1, buffer.lock()?);
+    match done.code() {
+        Some(0) => {
+            let what = format!("the lock after `shm create` {case} and that was left at 0");
+            return ensure_eq(what, 1, buffer.lock()?);
+        }
+        // What `main` makes of an error that a call returned; a panic is none.
+        Some(1..=5) => {}
+        _ => done.expect_code(1, case)?,
     }
-    done.expect_code(1, case)?;
     ensure(
         !buffer.object().exists(),
         "after `shm create` beside a lock that it may not remove",

@@ -3,7 +3,7 @@
 //! Most of them are probes that have opened the buffer already: what they do between the call and
 //! its answer is all that is looked at.
 
-use harness::{Bench, Check, Fields, Input, Probe, Reply, ensure, ensure_eq, wrong};
+use harness::{Bench, Check, Done, Fields, Input, Probe, Process, Reply, ensure, ensure_eq, wrong};
 
 use crate::outside::{Named, named, word};
 
@@ -87,7 +87,8 @@ pub(crate) fn an_item_that_was_pushed_comes_out_before_the_end(bench: &Bench) ->
     })
 }
 
-/// Whoever finds the object ready finds everything else, too.
+/// Whoever finds the object ready finds everything else, too. Nobody needs to find it before: an
+/// object may be filled without a name and linked when it is ready.
 pub(crate) fn a_buffer_is_complete_when_it_is_ready(bench: &Bench) -> Check {
     bench.explore(|turn| {
         let buffer = Named::new(bench, "ready");
@@ -102,11 +103,17 @@ pub(crate) fn a_buffer_is_complete_when_it_is_ready(bench: &Bench) -> Check {
         producer.feed(item.as_bytes())?;
         producer.close_stdin();
         turn.beside("the producer", &producer)?;
+        // Last in line, so it looks after the producer has looked.
+        let onlooker = start_onlooker(bench, &buffer)?;
+        turn.beside("an onlooker", &onlooker)?;
         turn.go()?;
         creator.finish()?.expect_code(0, "with a new name")?;
-        producer
-            .finish()?
-            .expect_code(0, "started while the buffer is being created")?;
+        let (done, looked) = (producer.finish()?, onlooker.finish()?);
+        if found_no_name(&done, &looked, &buffer) {
+            buffer.produce(bench, item.as_bytes(), "with an empty buffer")?;
+        } else {
+            done.expect_code(0, "started while the buffer is being created")?;
+        }
         let lock = buffer.lock()?;
         ensure(
             lock == 1,
@@ -116,6 +123,19 @@ pub(crate) fn a_buffer_is_complete_when_it_is_ready(bench: &Bench) -> Check {
         )?;
         come_out(&[item], [pop_now(bench, &buffer)?])
     })
+}
+
+/// A program that ends with 1 if there is no object of that name when its turn comes.
+fn start_onlooker(bench: &Bench, buffer: &Named) -> Check<Process> {
+    let test = bench.tool("/bin/sh").args(["-c", "test -e \"$0\""]);
+    test.arg(buffer.object()).start_stopped()
+}
+
+/// Whether a program could not open the buffer, and nobody could: a name that is not there after it
+/// was not there before it either, for nobody removes any.
+fn found_no_name(done: &Done, looked: &Done, buffer: &Named) -> bool {
+    let not_opened = format!("shm: open {}: ", buffer.name);
+    done.code() == Some(1) && done.stderr.starts_with(&not_opened) && looked.code() == Some(1)
 }
 
 const PUSH: &str = "BoundedBuf::push";

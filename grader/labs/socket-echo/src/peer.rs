@@ -6,7 +6,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use harness::{Bench, Check, Process, wrong};
+use harness::{Bench, Check, Process, Stop, wrong};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
 
@@ -43,6 +43,10 @@ impl<'a> Peer<'a> {
 
     /// Receives what is there: `None` when nothing is, no bytes at the end.
     fn take(&self) -> Check<Option<Vec<u8>>> {
+        self.receive().map_err(no_stream)
+    }
+
+    fn receive(&self) -> nix::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 64 * 1024];
         match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(n) => {
@@ -50,11 +54,7 @@ impl<'a> Peer<'a> {
                 Ok(Some(buffer))
             }
             Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(wrong(
-                "recv(2) of a client",
-                "its bytes, and the end of file after its own end of input",
-                errno.desc(),
-            )),
+            Err(errno) => Err(errno),
         }
     }
 
@@ -72,8 +72,8 @@ impl<'a> Peer<'a> {
         })
     }
 
-    /// Sends `bytes` and receives nothing, until `reader` at the other end cannot take more.
-    /// Returns how many it took.
+    /// Sends `bytes` and receives nothing, until `reader` at the other end waits: it cannot take
+    /// more, or it has taken everything in. Returns how many were sent.
     pub(crate) fn stuff(&self, reader: &Process, bytes: &[u8]) -> Check<usize> {
         let proc = reader.proc();
         let mut sent = 0;
@@ -92,8 +92,10 @@ impl<'a> Peer<'a> {
             }
             // Who spins never sleeps: it has had the time to take more, and did not.
             let spins = cpu_at_progress.is_some_and(|then| proc.cpu() > Some(then + MAX_CPU));
-            let is_over = sent == bytes.len() || (sent == before && was_asleep) || spins;
-            Ok(is_over.then_some(sent))
+            let waits = sent == before && was_asleep;
+            // With something left to send, the next offer tells that nobody is there.
+            let has_ended = sent == bytes.len() && reader.exit().is_some();
+            Ok((waits || spins || has_ended).then_some(sent))
         })
     }
 
@@ -132,6 +134,16 @@ impl<'a> Peer<'a> {
             Ok(None)
         })?;
         same_bytes(expected, &got, case)
+    }
+
+    /// Waits until the other end cuts the connection off, and has sent nothing before.
+    pub(crate) fn expect_cut_off(&self, case: &str) -> Check {
+        let rest = self.wait_for(|| match self.receive() {
+            // The other end may close with SO_LINGER and a time of 0.
+            Err(Errno::ECONNRESET) => Ok(Some(Vec::new())),
+            received => received.map_err(no_stream),
+        })?;
+        same_bytes(&[], &rest, case)
     }
 
     /// Ends the input: the other end reads end of file.
@@ -190,6 +202,15 @@ impl<'a> Peer<'a> {
         });
         outcome.expect("the bench waits for an outcome")
     }
+}
+
+/// What an error means to a client that is owed its bytes and an end.
+fn no_stream(errno: Errno) -> Stop {
+    wrong(
+        "recv(2) of a client",
+        "its bytes, and the end of file after its own end of input",
+        errno.desc(),
+    )
 }
 
 /// A wrong answer, without the graded bytes, unless both are the same.

@@ -310,7 +310,7 @@ pub(crate) const TESTS: &[Test] = &[
         run: clients::a_silent_client_holds_up_nobody,
     },
     Test {
-        id: "forty_clients_are_served_at_once",
+        id: "two_dozen_clients_are_served_at_once",
         part: 6,
         points: 3,
         needs: LINE,
@@ -322,7 +322,7 @@ pub(crate) const TESTS: &[Test] = &[
             "poll(2): an array of descriptors.",
             "Keep a list of clients and give all of them to poll.",
         ],
-        run: clients::forty_clients_are_served_at_once,
+        run: clients::two_dozen_clients_are_served_at_once,
     },
     Test {
         id: "without_work_the_server_sleeps",

@@ -60,8 +60,8 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// Sends `bytes` for a client that receives nothing, until the server cannot take more.
-    /// Returns how many it took.
+    /// Sends `bytes` for a client that receives nothing, until the server waits: it cannot take
+    /// more, or it has taken everything in. Returns how many were sent.
     pub(crate) fn stuff(&self, client: &Peer<'_>, bytes: &[u8]) -> Check<usize> {
         client.stuff(&self.process, bytes)
     }

@@ -10,7 +10,8 @@ use crate::inject::Point;
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It fails with `EINTR`, as if a signal handler had interrupted it.
+    /// It fails with `EINTR`, as if a signal handler had interrupted it. Polls that do not wait are
+    /// not counted.
     Eintr,
     /// It fails with this error.
     Fails(Errno),

@@ -440,7 +440,9 @@ impl Supervisor {
 }
 
 /// Whether an effect means anything on this call. Nobody can shorten what is short already. A
-/// signal is sent before a sleep only, and not to a process that would just die of it.
+/// signal is sent before a sleep only, and not to a process that would just die of it. A call that
+/// only looks is over before a signal could interrupt it: Rust's runtime starts with such a poll,
+/// and repeats it until all the interruptions meant for the program's own are used up.
 fn is_possible(effect: &Effect, announced: &Announced) -> bool {
     let thread = Process::new(announced.tid.cast_signed());
     let (call, args) = (announced.call(), &announced.args);
@@ -455,6 +457,7 @@ fn is_possible(effect: &Effect, announced: &Announced) -> bool {
             let awaited = thread.signals().map_or(0, awaited);
             awaited & (1 << (signal - 1)) != 0 && !returns_at_once(thread, call, args)
         }
+        Effect::Eintr => !returns_at_once(thread, call, args),
         _ => true,
     }
 }
