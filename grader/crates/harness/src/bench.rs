@@ -66,7 +66,7 @@ impl Session {
             watches: Mutex::default(),
             left_out: Mutex::default(),
             case: Mutex::default(),
-            staff: Process::new(std::process::id().cast_signed()).descendants(),
+            staff: Process::this().descendants(),
             limits,
         }
     }

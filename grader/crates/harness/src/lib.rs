@@ -33,6 +33,7 @@ mod probing;
 mod process;
 mod property;
 mod request;
+mod starving;
 mod stop;
 mod table;
 mod watch;

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use instruments::Process;
 use instruments::proc::Tree;
 use model::Ended;
 
 use crate::bench::Session;
 use crate::clock;
+use crate::starving::Diet;
 
 /// Set by whoever reports first, the test or its watchdog.
 pub(crate) type Reported = Arc<AtomicBool>;
@@ -28,50 +30,79 @@ pub(crate) fn start(
     report: impl FnOnce(Ended) + Send + 'static,
 ) {
     thread::spawn(move || {
-        let deadlocked = wait_for_trouble(&session);
+        let trouble = wait_for_trouble(&session);
         let autopsy = instruments::explain(&live_pids(&session));
         if !reported.swap(true, Ordering::SeqCst) {
-            report(Ended::Deadline {
-                autopsy: autopsy.lines,
-                deadlocked,
+            report(match trouble {
+                Trouble::Starving(text) => Ended::Fault { text },
+                trouble => Ended::Deadline {
+                    autopsy: autopsy.lines,
+                    deadlocked: trouble == Trouble::Deadlock,
+                },
             });
         }
     });
 }
 
-/// Returns at the deadline with `false`, or before it with `true` once everybody has slept
-/// without a timer and without a single switch for a while, the test included.
-fn wait_for_trouble(session: &Session) -> bool {
-    let deadline = Instant::now() + Duration::from_millis(session.limits.deadline_ms);
-    let mut still_since = Instant::now();
+/// Why the watchdog gives up.
+#[derive(PartialEq, Eq)]
+enum Trouble {
+    /// Everybody has slept without a timer and without a single switch for a while, the test
+    /// included.
+    Deadlock,
+    /// The time is over.
+    Deadline,
+    /// The same, but the machine has kept everybody from running, in these words.
+    Starving(String),
+}
+
+fn wait_for_trouble(session: &Session) -> Trouble {
+    let begin = Instant::now();
+    let deadline = begin + Duration::from_millis(session.limits.deadline_ms);
+    let mut still_since = begin;
     let mut last = Vec::new();
+    let mut diet = Diet::default();
     while Instant::now() < deadline {
         thread::sleep(LOOK);
-        let now = footprint(session);
+        let alive = alive(session);
+        // Most tests are over before that, and need not pay for it.
+        if begin.elapsed() >= STILL {
+            let all = alive.iter().copied().chain([Process::this()]);
+            diet.look(all.flat_map(Process::threads));
+        }
+        let now = footprint(&alive);
         if now != last || now.is_empty() || !clock::is_waiting() {
             (last, still_since) = (now, Instant::now());
         } else if still_since.elapsed() >= STILL {
             if instruments::explain(&live_pids(session)).all_asleep_without_timer {
-                return true;
+                return Trouble::Deadlock;
             }
             still_since = Instant::now();
         }
     }
-    false
+    match diet.is_starving() {
+        true => Trouble::Starving(diet.to_string()),
+        false => Trouble::Deadline,
+    }
 }
 
 fn live_pids(session: &Session) -> Vec<i32> {
     session.live_roots().iter().map(|root| root.pid()).collect()
 }
 
-/// Changes whenever any live program does anything at all.
-fn footprint(session: &Session) -> Vec<(i32, u64, u64)> {
+/// Every process of the programs.
+fn alive(session: &Session) -> Vec<Process> {
     let roots = session.live_roots();
     let tree = Tree::below(roots.iter().copied());
     let all = (roots.iter()).flat_map(|&root| iter::once(root).chain(tree.descendants(root)));
-    all.filter_map(|process| {
+    all.collect()
+}
+
+/// Changes whenever one of them does anything at all.
+fn footprint(processes: &[Process]) -> Vec<(i32, u64, u64)> {
+    let of_one = |process: &Process| {
         let switches = process.switches()?;
         Some((process.pid(), switches.voluntary, switches.involuntary))
-    })
-    .collect()
+    };
+    processes.iter().filter_map(of_one).collect()
 }

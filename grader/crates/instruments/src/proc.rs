@@ -9,6 +9,7 @@ mod maps;
 mod memory;
 mod pidfd;
 mod real_user;
+mod share;
 mod status;
 mod syscall;
 mod tree;
@@ -25,6 +26,7 @@ pub use maps::Mapping;
 pub use memory::{read_bytes, read_path, read_u32, read_u64};
 pub use pidfd::PidFd;
 pub(crate) use real_user::as_debugger;
+pub use share::Share;
 pub use status::{Signals, State, Switches};
 pub use syscall::{Activity, Syscall};
 pub use tree::{Tree, all_processes};
@@ -59,6 +61,11 @@ pub struct Io {
 }
 
 impl Process {
+    /// The calling process.
+    pub fn this() -> Self {
+        Self::new(std::process::id().cast_signed())
+    }
+
     /// The process with this number, which need not exist.
     pub fn new(pid: i32) -> Self {
         Self { pid }
