@@ -253,7 +253,7 @@ fn a_full_disk_loses_nothing_that_was_graded() {
 }
 
 #[test]
-fn a_full_disk_for_builds_is_our_fault_and_no_build_error() {
+fn a_full_disk_for_builds_is_our_fault_and_open_until_somebody_decides() {
     let desk = Desk::with_empty_archives(&[]);
     desk.hand_in("dan/pipes/src/lib.rs", &solved_pipes());
     fs::create_dir(desk.0.path().join("tmp")).unwrap();
@@ -272,6 +272,14 @@ fn a_full_disk_for_builds_is_our_fault_and_no_build_error() {
          code=0; TMPDIR=$PWD/tmp grade || code=$?
          echo $code >code
          cp run/results.json before
+         echo '[[override]]
+submission = \"dan\"
+lab = \"pipes\"
+points = 5
+author = \"Grace\"
+reason = \"read by hand\"' >run/course.toml
+         TMPDIR=$PWD/tmp grade
+         rm run/course.toml
          umount tmp
          TMPDIR=$PWD/tmp grade",
         desk.0.path().display()
