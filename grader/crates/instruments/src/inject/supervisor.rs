@@ -419,11 +419,9 @@ impl Supervisor {
     fn somebody_is_still_to_come(&self) -> bool {
         let has_come = |role: &str| {
             let program = role.split('/').next().unwrap_or(role);
-            self.scene
-                .actors()
-                .iter()
-                .any(|actor| actor.role == program)
-                || self.programs.iter().any(|known| known.role == program)
+            // Its exec makes it one. Before that nobody would see it move.
+            let mut actors = self.scene.actors().iter();
+            actors.any(|actor| actor.role == program)
         };
         self.held.iter().any(|held| {
             let End::Rule { rule, .. } = held.end else {

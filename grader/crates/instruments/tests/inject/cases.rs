@@ -27,6 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_short_write_moves_just_so_many_bytes", short_writes),
     ("a_short_read_moves_just_so_many_bytes", short_reads),
     ("a_short_read_waits_like_any_read", short_read_waits),
+    ("a_call_with_control_data_is_left_alone", with_control_data),
     ("a_short_write_without_a_reader_raises_sigpipe", broken_pipe),
     (
         "a_signal_before_the_sleep_is_lost_on_the_careless",
@@ -34,6 +35,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("a_rendezvous_loses_the_update_of_the_careless", rendezvous),
     ("a_hold_ends_with_the_process_it_waits_for", until_ended),
+    ("a_hold_that_is_given_up_has_not_happened", given_up),
     ("a_rule_that_is_not_reached_is_missing", missing),
     ("a_delay_delays_and_nothing_else", delay),
     (
@@ -176,6 +178,15 @@ fn short_read_waits(level: Level) {
     assert_eq!(read().fd(0).n_in(&stage.recorder.log()), 3);
 }
 
+/// That it cannot be shortened is no lack of this machine's.
+fn with_control_data(level: Level) {
+    let point = instruments::inject::receive().on(socket());
+    let stage = Stage::new(level, vec![inject(point, Short(1000))], &[]);
+    let said = stage.run("reader", stage.victim(&["read-once", "control data"]));
+    assert_eq!(said, "4000");
+    assert_eq!(stage.fired(), [0]);
+}
+
 fn broken_pipe(level: Level) {
     let stage = Stage::new(level, vec![inject(write().on(pipe()), Short(10))], &[]);
     let said = stage.run("writer", stage.victim(&["broken-pipe"]));
@@ -242,6 +253,20 @@ fn until_ended(level: Level) {
     let log = stage.recorder.log();
     let held = log.matching(&instruments::inject::wait()).next().unwrap();
     assert_eq!(held.effect.as_deref(), Some("held until sh/1 has ended"));
+}
+
+fn given_up(level: Level) {
+    let never = Until::Reached(Box::new(read().by("nobody")));
+    let rule = inject(read().fd(0).by("reader"), HeldUntil(never));
+    let stage = Stage::new(level, vec![rule], &[]);
+    // As long as somebody moves, what is waited for may still come.
+    let (spinner, _output) = stage.start("spinner", stage.shell("while :; do :; done"));
+    let reader = stage.victim(&["count-input", "careless"]);
+    assert_eq!(stage.run("reader", reader), "0");
+    let reports = stage.recorder.reports();
+    assert_eq!((reports[0].n_matching, reports[0].n_fired), (1, 0));
+    assert!(reports[0].is_missing());
+    spinner.signal(libc::SIGKILL).unwrap();
 }
 
 fn missing(level: Level) {

@@ -1,14 +1,15 @@
 //! Programs that meet injected faults: each in a careless and in a careful way.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{ErrorKind, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::socket::{MsgFlags, recvmsg};
 use nix::unistd::{pause, read, write};
 use sandbox::{BoxSpec, Command, Level, Sandbox, SpawnError, Watch};
 
@@ -88,7 +89,16 @@ fn read_once(kind: &str) {
     } else {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         other.write_all(&bytes).unwrap();
-        one.read(&mut back).unwrap()
+        match kind {
+            "socket" => one.read(&mut back).unwrap(),
+            _ => {
+                let mut room = nix::cmsg_space!([i32; 1]);
+                let mut buffers = [IoSliceMut::new(&mut back)];
+                let (fd, flags) = (one.as_raw_fd(), MsgFlags::empty());
+                let message = recvmsg::<()>(fd, &mut buffers, Some(&mut room), flags);
+                message.unwrap().bytes
+            }
+        }
     };
     assert_eq!(back[..n_read], bytes[..n_read]);
     assert!(back[n_read..].iter().all(|byte| *byte == 0));
