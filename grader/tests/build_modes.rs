@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::Outcome;
+use model::{Outcome, Verdict};
 use pipeline::{BuildMode, Course, TestOptions, VerifyOptions};
 
 /// Compiles, and is caught by two tests.
@@ -51,6 +51,6 @@ fn outcomes(build: BuildMode) -> BTreeMap<String, Outcome> {
     let results = pipeline::verify(&course, &options, &|_| {}).unwrap();
     let problems: Vec<_> = results.iter().flat_map(|result| &result.problems).collect();
     assert!(problems.is_empty(), "{build:?}: {problems:#?}");
-    let outcome = |(id, (outcome, _)): (&String, &(Outcome, String))| (id.clone(), *outcome);
+    let outcome = |(id, test): (&String, &Verdict)| (id.clone(), test.outcome);
     results[0].tests.iter().map(outcome).collect()
 }

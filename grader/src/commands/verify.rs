@@ -161,7 +161,7 @@ fn score(round: &SubjectResult) -> String {
     let passed = round
         .tests
         .values()
-        .filter(|(outcome, _)| outcome.is_pass())
+        .filter(|test| test.outcome.is_pass())
         .count();
     format!("passes {passed} of {}", round.tests.len())
 }
@@ -192,7 +192,7 @@ fn caught(round: &SubjectResult) -> String {
     let caught = round
         .tests
         .iter()
-        .filter_map(|(id, (outcome, _))| match outcome {
+        .filter_map(|(id, test)| match test.outcome {
             Outcome::Pass | Outcome::Skipped => None,
             outcome => Some(format!("{id} ({outcome})")),
         });

@@ -39,7 +39,7 @@ pub struct WrongSolution {
     pub caught_by: Vec<String>,
     /// The ids of those that may fail. Every other test must pass.
     pub by_chance: Vec<String>,
-    /// Words that the feedback of those tests must contain, if the patch asks for any.
+    /// Words that the first of those tests must say, if the patch asks for any.
     pub phrase: Option<String>,
     /// The unified diff against the solution's files.
     pub patch: String,

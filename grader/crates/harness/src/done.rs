@@ -65,10 +65,14 @@ impl Done {
         if self.signal() == Some(signal) {
             return Ok(());
         }
+        let mut got = self.how();
+        if self.code() == Some(128 + signal) {
+            got += ": what a shell shows for that death, and no death";
+        }
         Err(wrong(
             format!("`{}`, {case}", self.command),
             format!("death by signal {signal}"),
-            self.how(),
+            got,
         ))
     }
 

@@ -36,10 +36,6 @@ impl Seen {
                 (None, signal) => ProgramEnd::Signaled(signal.unwrap_or_default()),
             },
         };
-        if let (Some(stderr), true) = (&self.stderr, end != ProgramEnd::Running) {
-            // Its last words say why it ended, and may still be in the pipe.
-            clock::until(|| stderr.is_drained());
-        }
         let sent = self.sent.lock().expect("no holder of this lock panics");
         Program {
             argv: self.argv.clone(),
@@ -56,10 +52,14 @@ impl Seen {
     }
 
     fn stderr_so_far(&self) -> Vec<u8> {
-        self.stderr
-            .as_ref()
-            .map(Capture::so_far)
-            .unwrap_or_default()
+        let Some(stderr) = &self.stderr else {
+            return Vec::new();
+        };
+        if self.child.exit().is_some() {
+            // Its last words say why it ended, and may still be in the pipe.
+            clock::until(|| stderr.is_drained());
+        }
+        stderr.so_far()
     }
 }
 

@@ -33,6 +33,19 @@ impl From<nix::Error> for Stop {
     }
 }
 
+impl Stop {
+    /// The same, and a finding says in which case it was made.
+    pub fn in_case(self, case: &str) -> Self {
+        match self {
+            Self::Found(finding) => Self::Found(Finding {
+                what: format!("{}, {case}", finding.what),
+                ..finding
+            }),
+            stop => stop,
+        }
+    }
+}
+
 /// A finding of the given kind.
 pub fn found(
     symptom: Symptom,

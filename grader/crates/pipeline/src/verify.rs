@@ -2,14 +2,14 @@
 //! everything, an untouched stub nothing, and every wrong solution fails exactly the tests that
 //! name it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use authoring::correct::{CorrectError, CorrectSolution};
 use authoring::lab::Sources;
 use authoring::wrong::{WrongError, WrongSolution};
-use model::{Outcome, RubricRow};
+use model::{Message, Outcome, Rubric, RubricRow, Verdict};
 
 use crate::build::{Built, build};
 use crate::grade::in_parallel;
@@ -84,7 +84,7 @@ pub struct SubjectResult {
     /// Which repetition, from 1.
     pub round: u32,
     /// How each test ended, with what was said about it.
-    pub tests: BTreeMap<String, (Outcome, String)>,
+    pub tests: BTreeMap<String, Verdict>,
     /// What each test took: wall time and CPU time of all that it started, in milliseconds.
     pub times: BTreeMap<String, (u64, u64)>,
     /// What contradicts the known answer; empty if nothing does.
@@ -292,10 +292,8 @@ fn run_once(
     let subject = result.subject.clone();
     let collected = Mutex::new(result);
     let started = std::time::Instant::now();
-    let collect = |row: &RubricRow, (verdict, evidence): Judged| {
+    let collect = |row: &RubricRow, (mut verdict, evidence): Judged| {
         let mut result = collected.lock().expect("no holder of this lock panics");
-        let mut said = verdict.message.to_string();
-        let mut outcome = verdict.outcome;
         if let Some(evidence) = evidence {
             result.cpu_ms += evidence.cpu_ms;
             let times = (evidence.wall_ms, evidence.cpu_ms);
@@ -303,11 +301,17 @@ fn run_once(
             // A submission may be right without ever coming to a fault; the reference shows that
             // the fault can be met at all.
             if result.subject.name() == "reference" && !evidence.missed.is_empty() {
-                outcome = Outcome::GraderFault;
-                said = format!("never happened: {}", evidence.missed.join(", "));
+                let what = format!("never happened: {}", evidence.missed.join(", "));
+                verdict = Verdict {
+                    outcome: Outcome::GraderFault,
+                    message: Message {
+                        what,
+                        ..Message::default()
+                    },
+                };
             }
         }
-        result.tests.insert(row.id.clone(), (outcome, said));
+        result.tests.insert(row.id.clone(), verdict);
         Ok::<(), Stopped>(())
     };
     let mut tests = options.tests.clone();
@@ -321,22 +325,21 @@ fn run_once(
         .into_inner()
         .expect("no holder of this lock panics");
     result.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    result.problems = problems(&result);
+    result.problems = problems(&result, &kit.rubric);
     Ok(result)
 }
 
 /// What contradicts the subject's known answer, one line each.
-fn problems(result: &SubjectResult) -> Vec<String> {
-    let not_run = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::Unavailable);
+fn problems(result: &SubjectResult, rubric: &Rubric) -> Vec<String> {
     let mut problems = Vec::new();
-    for (id, (outcome, said)) in &result.tests {
+    for (id, Verdict { outcome, message }) in &result.tests {
         let complaint = match &result.subject {
             _ if *outcome == Outcome::GraderFault => Some("is our own fault"),
             Subject::Reference if !outcome.is_pass() => Some("fails on the reference"),
             Subject::Correct(_) if !outcome.is_pass() => Some("fails on a correct solution"),
             Subject::Stub if outcome.is_pass() => Some("passes on an untouched stub"),
             Subject::Wrong(wrong) if wrong.by_chance.contains(id) => None,
-            Subject::Wrong(wrong) if !not_run(outcome) => {
+            Subject::Wrong(wrong) if !not_run(*outcome) => {
                 match (wrong.caught_by.contains(id), outcome.is_pass()) {
                     (true, true) => Some("does not catch it"),
                     (false, false) => Some("fails without being named"),
@@ -346,49 +349,57 @@ fn problems(result: &SubjectResult) -> Vec<String> {
             _ => None,
         };
         if let Some(complaint) = complaint {
-            problems.push(format!("{id} {complaint} ({outcome})\n{said}"));
+            problems.push(format!("{id} {complaint} ({outcome})\n{message}"));
         }
     }
-    if let Subject::Mutant(mutant) = &result.subject {
-        let failed = |(_, (outcome, _)): &(_, &(Outcome, String))| !outcome.is_pass();
-        let first = result.tests.iter().find(failed);
-        problems.extend(match (first, &mutant.equivalent) {
+    let mut failed = result
+        .tests
+        .iter()
+        .filter(|(_, test)| !test.outcome.is_pass());
+    match &result.subject {
+        Subject::Mutant(mutant) => problems.extend(match (failed.next(), &mutant.equivalent) {
             (None, None) => Some(format!("no hidden test notices it: {}", mutant.line)),
             (Some((id, _)), Some(_)) => Some(format!(
                 "equivalent.toml calls it equivalent, but {id} notices it"
             )),
             _ => None,
-        });
-    }
-    if let Subject::Wrong(wrong) = &result.subject {
-        let caught: BTreeSet<_> = result
-            .tests
-            .iter()
-            .filter(|(_, (outcome, _))| !outcome.is_pass())
-            .collect();
-        for id in &wrong.caught_by {
-            if result
-                .tests
-                .get(id)
-                .is_some_and(|(outcome, _)| not_run(outcome))
-            {
-                problems.push(format!("{id} was skipped, so it cannot catch it"));
+        }),
+        Subject::Wrong(wrong) => {
+            for id in &wrong.caught_by {
+                let test = result.tests.get(id);
+                if test.is_some_and(|test| not_run(test.outcome)) {
+                    problems.push(format!("{id} was skipped, so it cannot catch it"));
+                }
             }
+            if failed.next().is_none() && !result.tests.is_empty() {
+                problems.push("no test catches it".into());
+            }
+            problems.extend(unsaid(wrong, rubric, &result.tests));
         }
-        if caught.is_empty() && !result.tests.is_empty() {
-            problems.push("no test catches it".into());
-        }
-        // A test may fail for a reason that teaches nothing about the mistake. One that was skipped
-        // or fails by chance does not count: the student may never read it.
-        let failed = |test: &&(Outcome, String)| !test.0.is_pass() && !not_run(&test.0);
-        let named = wrong.caught_by.iter();
-        let messages = named.filter_map(|id| result.tests.get(id).filter(failed));
-        let says = |phrase: &String| messages.clone().any(|(_, said)| said.contains(phrase));
-        if let Some(phrase) = wrong.phrase.as_ref().filter(|phrase| !says(phrase)) {
-            problems.push(format!(
-                "no message of a failed test that is named says `{phrase}`"
-            ));
-        }
+        Subject::Reference | Subject::Correct(_) | Subject::Stub => {}
     }
     problems
 }
+
+fn not_run(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Skipped | Outcome::Unavailable)
+}
+
+/// That the first test which must catch the mistake does not name it. It is what students read
+/// first, and a test may fail for a reason that teaches nothing about the mistake.
+fn unsaid(
+    wrong: &WrongSolution,
+    rubric: &Rubric,
+    tests: &BTreeMap<String, Verdict>,
+) -> Option<String> {
+    let phrase = wrong.phrase.as_ref()?;
+    let mut named = rubric.rows.iter().map(|row| &row.id);
+    let first = named.find(|id| wrong.caught_by.contains(id))?;
+    let Verdict { outcome, message } = tests.get(first)?;
+    let seen = message.seen().to_string();
+    let is_silent = !outcome.is_pass() && !not_run(*outcome) && !seen.contains(phrase);
+    is_silent.then(|| format!("{first}, which is read first, does not say `{phrase}`\n{seen}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,10 +57,12 @@ pub(crate) fn the_slow_and_the_dead_are_counted(bench: &Bench) -> Check {
     drop(cid);
 
     let line = chat.line("guest");
-    let what = "(sent, full, gone) with one member reading, one full, one gone";
-    ensure_eq(what, (1, 1, 1), deliver(&mut probe, "guest", &line)?)?;
+    let case = "with amy reading, the FIFO of bea full, cid gone";
+    let got = deliver(&mut probe, "guest", &line).map_err(|stop| stop.in_case(case))?;
+    ensure_eq(format!("(sent, full, gone) {case}"), (1, 1, 1), got)?;
     amy.expect("amy", &[&line])?;
-    ensure_eq("the members after that", "amy bea", &members(&mut probe)?)?;
+    let what = format!("the members after a line {case}");
+    ensure_eq(what, "amy bea", &members(&mut probe)?)?;
 
     let mut bea = bea;
     bea.heard()?;
@@ -120,7 +122,7 @@ pub(crate) fn who_comes_back_is_a_member_again(bench: &Bench) -> Check {
     let mut second = chat.ear("ann")?;
     let line = chat.line("ann");
     deliver(&mut probe, "ann", &line)?;
-    second.expect("ann", &[&line])?;
+    second.expect("the new ann", &[&line])?;
     bob.expect("bob", &[&line])?;
     ensure_eq(
         "the members after ann came back",

@@ -167,7 +167,11 @@ pub(crate) fn a_line_without_end_is_refused(bench: &Bench) -> Check {
         &[first.to_vec(), second.to_vec(), b"\n".to_vec()],
     )?;
     let expected = (vec![nothing(), nothing(), line()], None);
-    ensure_eq("the same line in three pieces", expected, got)?;
+    ensure_eq(
+        "a line of 4096 bytes, newline included, in three pieces",
+        expected,
+        got,
+    )?;
 
     let longer = [longest.as_slice(), b"x\n"].concat();
     let got = push_all(&mut probe, &[longer, [next.as_slice(), b"\n"].concat()])?;

@@ -127,7 +127,7 @@ pub(crate) fn a_burst_waits_for_room(bench: &Bench) -> Check {
             fd.can_write() && !fd.can_read(),
             what,
             "O_WRONLY",
-            "another access mode",
+            "O_RDWR: its holder is a reader too and hides from itself that nobody else reads",
         )?;
         ensure(
             !fd.is_nonblocking(),

@@ -158,15 +158,24 @@ pub(crate) fn each_leaving_is_told_once(bench: &Bench) -> Check {
         door.0.write_all(visit.as_bytes())?;
         running.idle(Some(&door))?;
         drop(door);
-        running.idle(None)?;
+        let case = "after the last writer has left";
+        running.idle(None).map_err(|stop| stop.in_case(case))?;
     }
     running.keyboard = None;
-    running.idle(None)?;
+    let case = "after the end of standard input";
+    running.idle(None).map_err(|stop| stop.in_case(case))?;
 
     let door = running.door()?;
     let (inbox, stdin) = running.end(door)?;
     let expected: String = visits.iter().map(|visit| format!("{visit}|")).collect();
     let what = "what event_loop told of the FIFO, WritersGone shown as |, with three writers";
+    if !inbox.contains('|') {
+        return Err(wrong(
+            what,
+            expected + "!",
+            format!("no WritersGone: {inbox}"),
+        ));
+    }
     ensure_eq(what, expected + "!", inbox)?;
     let what = "what event_loop told of standard input, StdinEnd shown as $";
     ensure_eq(what, "typed$".to_owned(), stdin)

@@ -12,22 +12,27 @@ fn copying() -> Vec<Point> {
 
 pub(crate) fn a_copy_survives_interrupted_and_short_calls(bench: &Bench) -> Check {
     let bytes = bench.bytes(3000);
-    let copy = |n_bytes: usize, rules: Vec<Rule>| {
+    let copy = |n_bytes: usize, rules: Vec<Rule>, case: &str| {
         let input = &bytes[..n_bytes];
         let watch = bench.watch(rules, &copying())?;
         let done = bench.program(["cat"]).watched(&watch, "cat").run(input)?;
-        let case = "with calls interrupted or cut short";
         done.expect_stdout(input, case)?;
         done.expect_code(0, case)
     };
     // Each kind of fault for certain, and then whatever mixture comes.
-    for point in copying() {
-        for effect in [Eintr, Short(bench.number(1..100) as usize)] {
-            copy(bytes.len(), vec![inject(point.clone(), effect)])?;
+    for (point, call) in copying().into_iter().zip(["read(2)", "write(2)"]) {
+        for (effect, fault) in [
+            (Eintr, "interrupted by a signal"),
+            (Short(bench.number(1..100) as usize), "cut short"),
+        ] {
+            let case = format!("with {call} {fault}");
+            copy(bytes.len(), vec![inject(point.clone(), effect)], &case)?;
         }
     }
     let cases = (200..=bytes.len(), faults(copying(), 4));
-    bench.property(16, cases, |(n_bytes, rules)| copy(n_bytes, rules))
+    bench.property(16, cases, |(n_bytes, rules)| {
+        copy(n_bytes, rules, "with calls interrupted or cut short")
+    })
 }
 
 pub(crate) fn an_error_is_passed_on(bench: &Bench) -> Check {

@@ -48,6 +48,11 @@ pub(crate) fn the_longest_record_fits_and_a_longer_one_writes_nothing(bench: &Be
     )?;
     let mut bytes = vec![0; libc::PIPE_BUF];
     reader.read_exact(&mut bytes)?;
+    ensure_eq(
+        "the length that the header of the longest record announces",
+        u32::try_from(MAX_RECORD).ok(),
+        bytes.first_chunk().copied().map(u32::from_le_bytes),
+    )?;
     ensure(
         bytes == frame(&longest),
         "the longest record",

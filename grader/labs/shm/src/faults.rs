@@ -2,7 +2,7 @@
 //! they come while it sleeps.
 
 use harness::inject::{Eintr, futex_wait, inject};
-use harness::{Bench, Check, Input, Process, ensure_eq};
+use harness::{Bench, Check, Input, Process, Watch, ensure_eq, wrong};
 
 use crate::outside::Named;
 
@@ -26,7 +26,7 @@ pub(crate) fn an_interrupted_wait_takes_nothing(bench: &Bench) -> Check {
         .program(bench, &["consume"])
         .watched(&watch, "consumer")
         .start()?;
-    until_disturbed(bench, &watch, &consumer);
+    until_disturbed(bench, &watch, &consumer, "at the empty buffer")?;
     let producer = buffer.start_producer(bench, input.as_bytes())?;
     producer
         .finish()?
@@ -54,7 +54,7 @@ pub(crate) fn an_interrupted_wait_takes_nothing(bench: &Bench) -> Check {
     let produce = buffer.program(bench, &["produce"]).stdin(Input::Pipe);
     let mut producer = produce.watched(&watch, "producer").start()?;
     producer.feed(input.as_bytes())?;
-    until_disturbed(bench, &watch, &producer);
+    until_disturbed(bench, &watch, &producer, "at the full buffer")?;
     let consumer = buffer.program(bench, &["consume"]).start()?;
     producer
         .finish()?
@@ -69,8 +69,17 @@ pub(crate) fn an_interrupted_wait_takes_nothing(bench: &Bench) -> Check {
     )
 }
 
-fn until_disturbed(bench: &Bench, watch: &harness::Watch, sleeper: &Process) {
+/// Waits until both signals have come. Nothing but an item or room may end the sleep.
+fn until_disturbed(bench: &Bench, watch: &Watch, sleeper: &Process, place: &str) -> Check {
     bench.until(|| watch.fired() == [2] || sleeper.exit().is_some());
+    match sleeper.exit() {
+        None => Ok(()),
+        Some(exit) => Err(wrong(
+            format!("`{}`, interrupted by signals {place}", sleeper.command()),
+            "it sleeps on",
+            format!("{}: {}", exit.status, sleeper.stderr_so_far().trim()),
+        )),
+    }
 }
 
 fn close(bench: &Bench, buffer: &Named) -> Check {

@@ -80,8 +80,8 @@ fn remove(bench: &Bench, buffer: &Named) -> Check {
     }
     Err(found(
         Symptom::Leak,
-        "after `shm rm`",
-        "nothing left in /dev/shm",
+        "names in /dev/shm when `shm rm` has ended",
+        "none of the buffer's",
         left.join(", "),
     ))
 }

@@ -102,7 +102,9 @@ pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
         return Err(Stop::Fault("the shell did not start two programs".into()));
     };
     send(*supervisor, libc::SIGTERM)?;
-    shell.until_line("over")?;
+    shell
+        .until_line("over")
+        .map_err(|stop| stop.in_case("after TERM to the supervisor alone"))?;
     ensure_eq(
         "the state of a process in the supervisor's own group, after the shutdown",
         Some(State::Asleep),

@@ -38,8 +38,12 @@ pub(crate) fn guards_put_the_old_mask_back(bench: &Bench) -> Check {
         let mut probe = bench.probe().blocking(inherited).connect()?;
         let mut masks = vec![vec![inherited]];
         for step in steps {
+            let did = match &step {
+                Step::Block(signals) => format!("a guard for {signals:?} has come"),
+                Step::DropNewest => "the newest guard has gone".to_owned(),
+            };
             let what = format!(
-                "SigBlk after {step:?}, with {} guards before; {inherited} was blocked at start",
+                "SigBlk after {did}, guards before: {}; {inherited} was blocked at start",
                 masks.len() - 1
             );
             match step {

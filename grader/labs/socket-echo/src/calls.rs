@@ -143,7 +143,16 @@ pub(crate) fn echo_conn_ends_one_direction_after_the_other(bench: &Bench) -> Che
     }
     peer.end_input()?;
     // The probe keeps a descriptor of the connection, so only shutdown(2) can tell the end.
-    peer.expect_to_end(&bytes[..n_sent], "a client that ends its input")?;
+    let case = "a client that ends its input";
+    peer.expect(&bytes[..n_sent], case)?;
+    bench.until(|| peer.has_more() || probe.has_answered().unwrap_or(true));
+    ensure(
+        peer.has_more(),
+        "the connection when echo_conn has returned",
+        "shut down, so that the client sees the end",
+        "open, and the client waits for more",
+    )?;
+    peer.expect_to_end(&[], case)?;
     ended_with(&mut probe, n_sent)?;
     echo_conn_reports_a_broken_connection(bench)
 }

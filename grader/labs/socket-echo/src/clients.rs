@@ -144,13 +144,17 @@ pub(crate) fn clients_that_abort_take_nothing_with_them(bench: &Bench) -> Check 
     let before = server.n_fds();
     let bytes = bench.bytes(64 * 1024);
     for _ in 0..50 {
-        let client = server.connect()?;
+        let client = server
+            .connect()
+            .map_err(|stop| stop.in_case("after clients that aborted"))?;
         client.offer(&bytes)?;
         client.abort()?;
     }
-    server.answers("a client after 50 that aborted")?;
     // A server that gives up may still have answered the first one in the same round.
-    server.answers("the second client after 50 that aborted")?;
+    for who in ["a client", "the second client"] {
+        let answered = server.answers(who);
+        answered.map_err(|stop| stop.in_case("after 50 clients that aborted"))?;
+    }
     let after = n_fds_in_the_end(&server, before)?;
     if after <= before {
         // Each reset finds the server with bytes to take or to give, or waiting for more.

@@ -60,10 +60,9 @@ pub(crate) fn told_to_stop_the_server_finishes_its_clients(bench: &Bench) -> Che
     let n_sent = server.stuff(&client, &bytes)?;
     client.end_input()?;
     server.process.signal(libc::SIGTERM)?;
-    client.expect_to_end(
-        &bytes[..n_sent],
-        "a client when the server was told to stop",
-    )?;
+    client
+        .expect_to_end(&bytes[..n_sent], "a client")
+        .map_err(|stop| stop.in_case("when the server was told to stop"))?;
     let totals = format!("served 1 failed 0 bytes {n_sent}");
     server.ends_with(&totals, "told to stop")
 }

@@ -61,8 +61,10 @@ pub(crate) fn a_restarted_server_gets_its_port_back(bench: &Bench) -> Check {
     let server = Server::tcp(bench)?;
     let client = server.connect()?;
     let line = [&bench.bytes(30)[..], b"\n"].concat();
-    client.send(&line)?;
-    client.expect(&line, "a client")?;
+    let answered = client
+        .send(&line)
+        .and_then(|()| client.expect(&line, "a client"));
+    answered.map_err(|stop| server.explained(stop))?;
     let Server {
         process, address, ..
     } = server;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Bench, Check, Launch, Process, Symptom, ensure, found, wrong};
+use harness::{Bench, Check, Launch, Process, Stop, Symptom, ensure, found, wrong};
 
 use crate::peer::{MAX_CPU, Peer};
 
@@ -52,12 +52,31 @@ impl<'a> Server<'a> {
             }
         };
         connected.map_err(|error| {
-            wrong(
+            self.explained(wrong(
                 format!("connect(2) to `{}`", self.process.command()),
                 "a connection: it says that it listens there",
                 error.to_string(),
-            )
+            ))
         })
+    }
+
+    /// What a client has found, and how the server ended, if that is the reason.
+    pub(crate) fn explained(&self, stop: Stop) -> Stop {
+        let Stop::Found(mut finding) = stop else {
+            return stop;
+        };
+        // Who is ending has lost its sockets a little before it has ended.
+        for _ in 0..LOOKS {
+            if self.process.exit().is_some() || self.process.proc().is_asleep() {
+                break;
+            }
+            thread::sleep(LOOK);
+        }
+        if let Some(exit) = self.process.exit() {
+            let stderr = self.process.stderr_so_far();
+            finding.got += &format!("; the server ended with {}: {}", exit.status, stderr.trim());
+        }
+        Stop::Found(finding)
     }
 
     /// Sends `bytes` for a client that receives nothing, until the server waits: it cannot take
@@ -71,8 +90,8 @@ impl<'a> Server<'a> {
         let client = self.connect()?;
         let mut line = self.bench.bytes(20);
         line.push(b'\n');
-        client.send(&line)?;
-        client.expect(&line, case)
+        let answered = client.send(&line).and_then(|()| client.expect(&line, case));
+        answered.map_err(|stop| self.explained(stop))
     }
 
     /// A busy wait if it uses CPU time while it waits for what `what` says. It may look around now
