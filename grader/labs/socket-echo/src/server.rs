@@ -14,6 +14,9 @@ use crate::peer::{MAX_CPU, Peer};
 const LOOKS: u32 = 100;
 const LOOK: Duration = Duration::from_millis(3);
 
+/// More CPU time than a server needs from its panic to its end.
+const LAST_STEPS: Duration = Duration::from_millis(30);
+
 /// A server that has said where it listens.
 pub(crate) struct Server<'a> {
     bench: &'a Bench,
@@ -66,12 +69,10 @@ impl<'a> Server<'a> {
             return stop;
         };
         // Who is ending has lost its sockets a little before it has ended.
-        for _ in 0..LOOKS {
-            if self.process.exit().is_some() || self.process.proc().is_asleep() {
-                break;
-            }
-            thread::sleep(LOOK);
-        }
+        let proc = self.process.proc();
+        let busy = proc.cpu().unwrap_or_default() + LAST_STEPS;
+        self.bench
+            .until(|| self.process.exit().is_some() || proc.is_asleep() || proc.cpu() > Some(busy));
         if let Some(exit) = self.process.exit() {
             let stderr = self.process.stderr_so_far();
             finding.got += &format!("; the server ended with {}: {}", exit.status, stderr.trim());
