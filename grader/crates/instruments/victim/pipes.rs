@@ -2,8 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{PipeReader, PipeWriter, Read, Write, copy, pipe};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::close;
 
 use crate::{call_me, child, for_ever};
@@ -29,6 +31,20 @@ pub(crate) fn hang(way: &str, path: &str) -> bool {
             child("second", || hear_first(&pipes, 1));
             call_me("first");
             hear_first(&pipes, 0);
+        }
+        "circle-of-polls" => {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let (lines, teller) = pipe().unwrap();
+            child("client", || {
+                close(ours.as_raw_fd()).unwrap();
+                close(lines.as_raw_fd()).unwrap();
+                let _ended = (&theirs).read_exact(&mut [0]);
+            });
+            drop((theirs, teller));
+            call_me("server");
+            let mut fds =
+                [ours.as_fd(), lines.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            poll(&mut fds, PollTimeout::NONE).unwrap();
         }
         "splice" => {
             let (mut from, _writer) = pipe().unwrap();

@@ -60,9 +60,8 @@ impl<'a> Blocked<'a> {
             "open" | "openat" | "openat2" => pipes::opening(self),
             "accept" | "accept4" => sockets::accepting(self),
             "connect" => sockets::connecting(self),
-            "poll" | "ppoll" => polls::poll(self),
-            "select" | "pselect6" => polls::select(self),
-            "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => polls::epoll(self),
+            "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait"
+            | "epoll_pwait2" => polls::waiting(self),
             "wait4" | "waitid" => children::waiting(self),
             "pause" | "rt_sigsuspend" => signals::suspended(self),
             "rt_sigtimedwait" => signals::accepting(self),

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::blocked::Blocked;
-use super::{children, futex, locks, pipes, sockets};
+use super::{children, futex, locks, pipes, polls, sockets};
 use crate::proc::{Process, Thread};
 
 /// One blocked thread, and all who could end its wait. Nobody means that it is not known who.
@@ -28,6 +28,8 @@ pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Thread> {
         "sendto" | "sendmsg" => other_end(blocked, true),
         "wait4" | "waitid" => children::awaited(blocked),
         "flock" | "fcntl" => locks::awaited(blocked),
+        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait"
+        | "epoll_pwait2" => polls::awaited(blocked),
         "futex" => return futex::awaited(blocked).into_iter().collect(),
         _ => Vec::new(),
     };

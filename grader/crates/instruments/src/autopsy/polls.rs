@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::blocked::Blocked;
-use super::sockets;
-use crate::proc::{Fd, read_bytes};
+use super::{pipes, sockets};
+use crate::proc::{Fd, Process, read_bytes};
 
 /// More descriptors than this are only counted.
 const MOST_FDS: usize = 8;
@@ -15,7 +15,39 @@ struct Interest {
     events: Vec<&'static str>,
 }
 
-pub(super) fn poll(blocked: &Blocked<'_>) -> String {
+pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
+    sentence(blocked, interests(blocked))
+}
+
+/// The processes that could end the wait, where each of the descriptors tells. Nobody means that it
+/// is not known who: whoever waits for a new client waits for anybody.
+pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Process> {
+    let of_one = |interest: &Interest| {
+        let fd = blocked.process.fd(interest.fd)?;
+        let writes = interest.events.iter().any(|event| WRITES.contains(event));
+        let others = match fd.object? {
+            object if object.is_pipe => pipes::awaited(blocked, &fd, writes),
+            object if object.is_socket => sockets::awaited(blocked, &fd),
+            _ => Vec::new(),
+        };
+        (!others.is_empty()).then_some(others)
+    };
+    let all: Option<Vec<Vec<Process>>> = interests(blocked).iter().map(of_one).collect();
+    all.unwrap_or_default().into_iter().flatten().collect()
+}
+
+fn interests(blocked: &Blocked<'_>) -> Vec<Interest> {
+    match blocked.name.as_str() {
+        "poll" | "ppoll" => poll(blocked),
+        "select" | "pselect6" => select(blocked),
+        _ => epoll(blocked),
+    }
+}
+
+/// What is waited for when a descriptor is to be written to.
+const WRITES: [&str; 3] = ["POLLOUT", "EPOLLOUT", "write"];
+
+fn poll(blocked: &Blocked<'_>) -> Vec<Interest> {
     // struct pollfd: fd (i32), events (i16), revents (i16).
     let n = usize::try_from(blocked.arg(1)).unwrap_or(0).min(1024);
     let bytes = read_bytes(blocked.process, blocked.arg(0), n * 8).unwrap_or_default();
@@ -27,10 +59,10 @@ pub(super) fn poll(blocked: &Blocked<'_>) -> String {
             events: names(events, "POLLIN", "POLLOUT"),
         })
     });
-    sentence(blocked, interests.collect())
+    interests.collect()
 }
 
-pub(super) fn select(blocked: &Blocked<'_>) -> String {
+fn select(blocked: &Blocked<'_>) -> Vec<Interest> {
     let n = usize::try_from(blocked.int(0)).unwrap_or(0).min(1024);
     let sets = [(1, "read"), (2, "write"), (3, "except")];
     let bits = sets.map(|(index, name)| (blocked.pointee(index, n.div_ceil(8)), name));
@@ -49,10 +81,10 @@ pub(super) fn select(blocked: &Blocked<'_>) -> String {
             events,
         })
     });
-    sentence(blocked, interests.collect())
+    interests.collect()
 }
 
-pub(super) fn epoll(blocked: &Blocked<'_>) -> String {
+fn epoll(blocked: &Blocked<'_>) -> Vec<Interest> {
     let path = format!("/proc/{}/fdinfo/{}", blocked.process.pid(), blocked.int(0));
     let info = fs::read_to_string(path).unwrap_or_default();
     // `tfd:        5 events:       19 data:                5 ...`
@@ -65,7 +97,7 @@ pub(super) fn epoll(blocked: &Blocked<'_>) -> String {
             events: names(events, "EPOLLIN", "EPOLLOUT"),
         })
     });
-    sentence(blocked, interests.collect())
+    interests.collect()
 }
 
 /// Both families use the same bits.

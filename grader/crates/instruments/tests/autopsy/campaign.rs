@@ -88,6 +88,14 @@ const KINDS: &[(&str, fn())] = &[
     ("a_plain_sleep", processes::a_plain_sleep),
     ("waiting_for_a_signal", processes::waiting_for_a_signal),
     (
+        "a_server_and_a_client_that_wait_for_each_other",
+        pipes::a_server_and_a_client_that_wait_for_each_other,
+    ),
+    (
+        "a_deadlock_of_many_threads",
+        processes::a_deadlock_of_many_threads,
+    ),
+    (
         "the_thread_behind_a_join",
         processes::the_thread_behind_a_join,
     ),

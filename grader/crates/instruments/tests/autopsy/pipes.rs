@@ -1,9 +1,9 @@
 //! Pipes and FIFOs.
 
-use libc::{SYS_openat, SYS_read, SYS_splice, SYS_write};
+use libc::{SYS_openat, SYS_read, SYS_recvfrom, SYS_splice, SYS_write};
 use nix::sys::stat::Mode;
 
-use crate::case::{PAUSE, folder, path, victim};
+use crate::case::{PAUSE, POLL, folder, path, victim};
 
 #[test]
 pub(crate) fn a_reader_that_holds_the_write_end_itself() {
@@ -93,6 +93,19 @@ pub(crate) fn three_processes_that_wait_for_each_other() {
         &format!("a circle: first (pid {pid}), in read waits for third (pid "),
         "), in read, which waits for second (pid ",
         &format!("), in read, which waits for first (pid {pid}): none of them can go on"),
+    ]);
+}
+
+/// The server waits for a call or for a line, and both can only come from the client.
+#[test]
+pub(crate) fn a_server_and_a_client_that_wait_for_each_other() {
+    let case = victim("circle-of-polls", "")
+        .asleep_in("server", POLL)
+        .asleep_in("client", SYS_recvfrom);
+    case.is_stuck_and_says(&[
+        "a circle: server (pid ",
+        "poll waits for client (pid ",
+        "), in recvfrom, which waits for server (pid ",
     ]);
 }
 
