@@ -110,6 +110,9 @@ fn reap_counts(probe: &mut Probe, signals: &[i32]) -> Check {
 pub(crate) fn children_start_clean(bench: &Bench) -> Check {
     let lone = bench.tool("/bin/sleep").arg("1000").start()?;
     lone.until_asleep()?;
+    let clean = lone.proc().signals();
+    // Whoever sleeps for a time may still move, and would make a slow test of every deadlock.
+    lone.kill()?;
     let supervisor = bench
         .program(["supervise", "--", "sleep", "1000"])
         .blocking(libc::SIGUSR2)
@@ -126,7 +129,7 @@ pub(crate) fn children_start_clean(bench: &Bench) -> Check {
     };
     // Asleep, for a program that is still being loaded has its libraries open.
     bench.until(|| runs(kid, "sleep") && kid.is_asleep());
-    if let (Some(now), Some(clean)) = (kid.signals(), lone.proc().signals()) {
+    if let (Some(now), Some(clean)) = (kid.signals(), clean) {
         let [ignored, clean_ignored] = [now, clean].map(|of| of.ignored & !GLIBCS_OWN);
         for (name, clean, set) in [
             ("SigBlk", clean.blocked, now.blocked),
