@@ -94,4 +94,22 @@ fn where_nobody_may_trace_a_test_that_has_to_is_not_run_and_says_so() {
     assert_eq!(lab["score"], 0, "{lab:#}");
     let text = lab["tests"][0]["message"].to_string();
     assert!(text.contains("does not let this process trace"), "{text}");
+
+    assert_eq!(lab["tests"][0]["max_score"], 0, "{lab:#}");
+    assert!(lab["weight"].is_null(), "{lab:#}");
+
+    // The course may have its points move to the lab's other tests.
+    std::fs::write(format!("{run}/course.toml"), "unavailable = \"move\"\n").unwrap();
+    let reported = grader_on("whole", &["report", run]);
+    assert!(reported.status.success(), "{}", said(&reported));
+    let results = std::fs::read_to_string(format!("{run}/results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let submissions = results["submissions"].as_array().unwrap();
+    let solved = submissions.iter().find(|it| it["id"] == "solved").unwrap();
+    let moved = &solved["labs"][0];
+    assert_eq!(moved["max_score"], lab["max_score"], "{moved:#}");
+    assert!(
+        moved["weight"].as_u64() > lab["max_score"].as_u64(),
+        "{moved:#}"
+    );
 }

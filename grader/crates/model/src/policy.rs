@@ -184,6 +184,12 @@ impl Policy {
                 Change::Lab(points) => whole = Some((*points, change)),
             }
         }
+        let decided: Vec<&String> = lab.adjustments.iter().flat_map(|it| &it.test).collect();
+        for test in &mut lab.tests {
+            if test.outcome == Outcome::Unavailable && !decided.contains(&&test.id) {
+                test.max_score = 0;
+            }
+        }
         if let Some((points, change)) = whole {
             let won = i64::from(points) - i64::from(lab.score);
             let what = format!("points set to {points}");

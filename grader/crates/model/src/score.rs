@@ -11,7 +11,7 @@ pub fn score(rubric: &Rubric, tests: Vec<TestGrade>) -> LabGrade {
     let faulty = tests
         .iter()
         .any(|test| test.outcome == Outcome::GraderFault);
-    LabGrade {
+    let mut grade = LabGrade {
         lab: rubric.lab.clone(),
         status: if faulty {
             LabStatus::GraderFault
@@ -19,21 +19,13 @@ pub fn score(rubric: &Rubric, tests: Vec<TestGrade>) -> LabGrade {
             LabStatus::Graded
         },
         score: tests.iter().map(|test| test.score).sum(),
-        max_score: rubric.max_score() - not_tested(rubric, &tests),
+        max_score: rubric.max_score(),
         detail: String::new(),
         weight: None,
         adjustments: Vec::new(),
         is_settled: false,
         tests,
-    }
-}
-
-/// Points of the tests that this machine cannot run.
-fn not_tested(rubric: &Rubric, tests: &[TestGrade]) -> u32 {
-    let is_missing = |test: &&TestGrade| test.outcome == Outcome::Unavailable;
-    let points = |test: &TestGrade| {
-        let row = rubric.rows.iter().find(|row| row.id == test.id);
-        row.map_or(0, |row| row.points)
     };
-    tests.iter().filter(is_missing).map(points).sum()
+    grade.max_score -= grade.not_tested();
+    grade
 }

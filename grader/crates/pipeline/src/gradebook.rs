@@ -125,10 +125,7 @@ fn lab_grade(rubric: &Rubric, seat: &Seat) -> LabGrade {
                 } else {
                     0
                 },
-                max_score: match mark.outcome {
-                    Outcome::Unavailable => 0,
-                    _ => row.points,
-                },
+                max_score: row.points,
                 message: Default::default(),
                 reveal: Reveal::default(),
                 seed: mark.seed,
