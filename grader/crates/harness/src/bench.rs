@@ -339,6 +339,17 @@ impl Bench {
         })
     }
 
+    /// Ends the test where programs have no /proc, by which a handout tells them to open a descriptor
+    /// again: what they cannot do there is not their fault.
+    pub fn needs_proc_in_the_box(&self) -> Check {
+        match self.session.level {
+            Level::C => Err(Stop::Unavailable(
+                "there is no /proc in the box on level C".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until `condition` holds: a state of the kernel, never a time. The watchdog gives up
     /// for it.
     pub fn until(&self, condition: impl FnMut() -> bool) {

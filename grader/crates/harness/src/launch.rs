@@ -12,12 +12,12 @@ use instruments::explore::STARTS_STOPPED;
 use instruments::inject::{Point, Rule};
 use instruments::proc::State;
 use nix::sys::resource::Resource;
-use sandbox::{Command, Level};
+use sandbox::Command;
 
 use crate::bench::Session;
 use crate::capture::Capture;
 use crate::process::Seen;
-use crate::{Bench, Check, Done, Probe, Process, Stop, Watch, clock};
+use crate::{Check, Done, Probe, Process, Stop, Watch, clock};
 
 /// What a program finds at its standard input.
 #[derive(Debug)]
@@ -245,20 +245,6 @@ impl Launch {
         let theirs: OwnedFd = theirs.into();
         self.command.fds.push((theirs, probe::SOCKET_FD));
         Ok(Probe::new(self.start()?, ours))
-    }
-}
-
-impl Bench {
-    /// Ends the test where programs have no /proc, by which a handout tells them to open a descriptor
-    /// again: what they cannot do there is not their fault.
-    pub fn needs_proc_in_the_box(&self) -> Check {
-        // Nothing is started: any program would be in the same box.
-        match self.session.level {
-            Level::C => Err(Stop::Unavailable(
-                "there is no /proc in the box on level C".into(),
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -31,15 +31,15 @@ pub(crate) fn start(
 ) {
     thread::spawn(move || {
         let trouble = wait_for_trouble(&session);
-        let autopsy = instruments::explain(&live_pids(&session));
+        let ended = match trouble {
+            Trouble::Starving(text) => Ended::Fault { text },
+            trouble => Ended::Deadline {
+                autopsy: instruments::explain(&live_pids(&session)).lines,
+                deadlocked: trouble == Trouble::Deadlock,
+            },
+        };
         if !reported.swap(true, Ordering::SeqCst) {
-            report(match trouble {
-                Trouble::Starving(text) => Ended::Fault { text },
-                trouble => Ended::Deadline {
-                    autopsy: autopsy.lines,
-                    deadlocked: trouble == Trouble::Deadlock,
-                },
-            });
+            report(ended);
         }
     });
 }

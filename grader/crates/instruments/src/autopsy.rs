@@ -61,10 +61,10 @@ pub fn explain(roots: &[i32]) -> Autopsy {
     let mut moving = 0;
     let mut waiters = Vec::new();
     for &process in scene.members() {
-        let threads = process.threads();
-        let findings: Vec<(Thread, Finding)> = threads
-            .iter()
-            .filter_map(|&thread| {
+        let findings: Vec<(Thread, Finding)> = process
+            .threads()
+            .into_iter()
+            .filter_map(|thread| {
                 let earlier = before.iter().find(|look| look.thread == thread);
                 Some((thread, examine(&scene, process, thread, earlier, began)?))
             })

@@ -60,8 +60,6 @@ impl<'a> Blocked<'a> {
             "open" | "openat" | "openat2" => pipes::opening(self),
             "accept" | "accept4" => sockets::accepting(self),
             "connect" => sockets::connecting(self),
-            "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait"
-            | "epoll_pwait2" => polls::waiting(self),
             "wait4" | "waitid" => children::waiting(self),
             "pause" | "rt_sigsuspend" => signals::suspended(self),
             "rt_sigtimedwait" => signals::accepting(self),
@@ -74,6 +72,7 @@ impl<'a> Blocked<'a> {
             "msgrcv" | "msgsnd" => sysv::message(self),
             "mq_timedreceive" | "mq_timedsend" => files::mailbox(self),
             "flock" | "fcntl" => locks::waiting(self),
+            name if polls::is_one(name) => polls::waiting(self),
             name => format!("is blocked in {name}"),
         }
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::blocked::Blocked;
 use super::{children, futex, locks, pipes, polls, sockets};
-use crate::proc::{Process, Thread};
+use crate::proc::{Fd, Process, Thread};
 
 /// One blocked thread, and all who could end its wait. Nobody means that it is not known who.
 pub(super) struct Waiter {
@@ -28,18 +28,23 @@ pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Thread> {
         "sendto" | "sendmsg" => other_end(blocked, true),
         "wait4" | "waitid" => children::awaited(blocked),
         "flock" | "fcntl" => locks::awaited(blocked),
-        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait"
-        | "epoll_pwait2" => polls::awaited(blocked),
         "futex" => return futex::awaited(blocked).into_iter().collect(),
+        name if polls::is_one(name) => polls::awaited(blocked),
         _ => Vec::new(),
     };
     processes.into_iter().flat_map(Process::threads).collect()
 }
 
 fn other_end(blocked: &Blocked<'_>, writing: bool) -> Vec<Process> {
-    match blocked.fd(0) {
-        Some(fd) if fd.object.is_some_and(|o| o.is_pipe) => pipes::awaited(blocked, &fd, writing),
-        Some(fd) if fd.object.is_some_and(|o| o.is_socket) => sockets::awaited(blocked, &fd),
+    let fd = blocked.fd(0);
+    fd.map_or_else(Vec::new, |fd| behind(blocked, &fd, writing))
+}
+
+/// Who could make room in what a descriptor refers to, or put something into it.
+pub(super) fn behind(blocked: &Blocked<'_>, fd: &Fd, writing: bool) -> Vec<Process> {
+    match fd.object {
+        Some(object) if object.is_pipe => pipes::awaited(blocked, fd, writing),
+        Some(object) if object.is_socket => sockets::awaited(blocked, fd),
         _ => Vec::new(),
     }
 }

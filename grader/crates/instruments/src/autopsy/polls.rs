@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::blocked::Blocked;
-use super::{pipes, sockets};
+use super::{circle, sockets};
 use crate::proc::{Fd, Process, read_bytes};
 
 /// More descriptors than this are only counted.
@@ -13,6 +13,14 @@ const MOST_FDS: usize = 8;
 struct Interest {
     fd: i32,
     events: Vec<&'static str>,
+}
+
+/// Whether a call of this name waits so.
+pub(super) fn is_one(name: &str) -> bool {
+    matches!(
+        name,
+        "poll" | "ppoll" | "select" | "pselect6" | "epoll_wait" | "epoll_pwait" | "epoll_pwait2"
+    )
 }
 
 pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
@@ -25,11 +33,7 @@ pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Process> {
     let of_one = |interest: &Interest| {
         let fd = blocked.process.fd(interest.fd)?;
         let writes = interest.events.iter().any(|event| WRITES.contains(event));
-        let others = match fd.object? {
-            object if object.is_pipe => pipes::awaited(blocked, &fd, writes),
-            object if object.is_socket => sockets::awaited(blocked, &fd),
-            _ => Vec::new(),
-        };
+        let others = circle::behind(blocked, &fd, writes);
         (!others.is_empty()).then_some(others)
     };
     let all: Option<Vec<Vec<Process>>> = interests(blocked).iter().map(of_one).collect();
