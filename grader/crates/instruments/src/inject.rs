@@ -18,12 +18,13 @@
 //! - A hold answers late: when another process has come to its own point. Two mirrored holds are
 //!   a rendezvous. A correct program may never let the other come there, because of a lock, say.
 //!   So a hold ends as soon as nobody moves any more (`quiet.rs`), and never by a guessed time.
+//! - What a call returned is not announced. Where a test asks for it, a tracer beside the recorder
+//!   sees each call end and writes it down (`results.rs`).
 //!
 //! Every rule counts how often it took effect, and [`Recorder::reports`] tells: a fault that was
 //! never injected proves nothing.
 //!
-//! Limits: there are no announcements of what a call returned. The kernel needs 5.19, and some
-//! containers forbid announcements.
+//! Limits: the kernel needs 5.19, and some containers forbid announcements.
 
 mod borrow;
 mod calls;
@@ -34,6 +35,7 @@ mod point;
 mod proxy;
 mod quiet;
 mod recorder;
+mod results;
 mod rule;
 mod scene;
 mod supervisor;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::autopsy::call_name;
 use crate::inject::{On, Point, Target};
 
@@ -43,6 +45,11 @@ pub struct Entry {
     pub blocked: Option<u64>,
     /// What was done to it, if anything.
     pub effect: Option<String>,
+    /// What the kernel returned, below zero for an error, once it has. Only known of a recorder
+    /// [with results](crate::inject::Recorder::with_results).
+    pub returned: Option<i64>,
+    /// The child that the call reaped, by the number that the caller knows it by. As above.
+    pub reaped: Option<i32>,
 }
 
 /// Enough for every test; a program in an endless loop makes more calls than anybody can keep.
@@ -67,7 +74,8 @@ impl Log {
         })
     }
 
-    /// A call as people write it: `read(0 = pipe A, 4096)`.
+    /// A call as people write it: `read(0 = pipe A, 4096)`, with ` = 512` behind it if that is
+    /// known.
     pub fn text(&self, entry: &Entry) -> String {
         let name = call_name(entry.call);
         let object = entry.target.as_ref().map(|target| {
@@ -88,7 +96,13 @@ impl Log {
             _ => None,
         };
         let inside: Vec<String> = object.into_iter().chain(detail).collect();
-        format!("{name}({})", inside.join(", "))
+        let call = format!("{name}({})", inside.join(", "));
+        match (entry.returned, entry.reaped) {
+            (None, _) => call,
+            (Some(error @ ..0), _) => format!("{call} = {:?}", Errno::from_raw(-error as i32)),
+            (Some(0), Some(child)) => format!("{call} = 0, reaped {child}"),
+            (Some(value), _) => format!("{call} = {value}"),
+        }
     }
 
     /// A short name for an object: pipes and sockets get letters in the order of the log.

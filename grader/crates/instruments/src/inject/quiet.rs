@@ -41,7 +41,8 @@ fn footprint(processes: &[i32], held: &[i32]) -> Option<Vec<(i32, u64)>> {
     while let Some(pid) = next.pop() {
         for thread in Process::new(pid).threads() {
             let moves = match thread.state() {
-                Some(State::Running) => true,
+                // Whoever is at a stop for its results goes on in a moment.
+                Some(State::Running | State::Traced) => true,
                 Some(State::Uninterruptible) => !held.contains(&thread.tid()),
                 _ => false,
             };

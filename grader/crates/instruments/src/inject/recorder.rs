@@ -1,5 +1,6 @@
 //! The recorder as its user sees it: programs are admitted, a log and reports come out.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,6 +8,7 @@ use std::thread;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::inject::results::AT_THE_START;
 use crate::inject::supervisor::Supervisor;
 use crate::inject::{Log, Point, Rule, Until};
 
@@ -50,8 +52,23 @@ pub(crate) struct Book {
     pub(crate) reports: Vec<Report>,
     pub(crate) troubles: Vec<String>,
     pub(crate) arriving: Vec<(String, UnixStream)>,
+    /// The place in the log of the call that a thread is in, if its result is to be known.
+    pub(crate) unfinished: HashMap<i32, usize>,
+    /// Why the results of some calls stay unknown.
+    pub(crate) no_results: Option<String>,
     /// The recorder was dropped: no program will come any more.
     pub(crate) is_closed: bool,
+}
+
+impl Book {
+    /// Whether this call was interrupted, and the kernel has begun it again by itself.
+    pub(crate) fn is_begun_again(&self, tid: i32, call: i64, args: &[u64; 6]) -> bool {
+        let place = self.unfinished.get(&tid);
+        let entry = place.and_then(|&place| self.log.entries.get(place));
+        entry.is_some_and(|entry| {
+            entry.returned.is_some() && entry.call == call && entry.args == *args
+        })
+    }
 }
 
 impl Shared {
@@ -66,10 +83,26 @@ impl Recorder {
     /// # Errors
     /// Those of eventfd(2).
     pub fn start(rules: Vec<Rule>, also: &[Point]) -> io::Result<Self> {
+        Self::new(rules, also, false)
+    }
+
+    /// The same, and the log tells what calls returned. For that the programs are traced: each of
+    /// their calls, recorded or not, costs two stops more, and they cannot be traced by others.
+    ///
+    /// # Errors
+    /// Those of eventfd(2). Where tracing is forbidden, [`no_results`](Self::no_results) says so.
+    pub fn with_results(rules: Vec<Rule>, also: &[Point]) -> io::Result<Self> {
+        Self::new(rules, also, true)
+    }
+
+    fn new(rules: Vec<Rule>, also: &[Point], tells_results: bool) -> io::Result<Self> {
         // The program's own exec says when its life begins.
         let mut calls = vec![libc::SYS_execve];
         for point in rules.iter().flat_map(points).chain(also) {
             calls.extend(point.calls.numbers);
+        }
+        if tells_results {
+            calls.push(AT_THE_START);
         }
         calls.sort_unstable();
         calls.dedup();
@@ -87,7 +120,7 @@ impl Recorder {
             state: Mutex::new(book),
         });
         let cpu = nix::sched::sched_getcpu().ok();
-        let supervisor = Supervisor::new(Arc::clone(&shared), rules);
+        let supervisor = Supervisor::new(Arc::clone(&shared), rules, tells_results);
         thread::Builder::new()
             .name("recorder".into())
             .spawn(move || supervisor.serve(cpu))?;
@@ -119,6 +152,19 @@ impl Recorder {
     /// What has been recorded so far.
     pub fn log(&self) -> Log {
         self.shared.book().log.clone()
+    }
+
+    /// Why the results of some calls stay unknown, although they were to be recorded.
+    pub fn no_results(&self) -> Option<String> {
+        self.shared.book().no_results.clone()
+    }
+
+    /// Writes something beside a call of the log, as if it had been done to it: what a test has
+    /// found there.
+    pub fn remark(&self, place: usize, text: &str) {
+        if let Some(entry) = self.shared.book().log.entries.get_mut(place) {
+            entry.effect = Some(text.to_owned());
+        }
     }
 
     /// What has become of each rule so far, in their order.

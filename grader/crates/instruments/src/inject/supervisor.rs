@@ -15,6 +15,7 @@ use crate::inject::notify::{Announced, Answer, Listener};
 use crate::inject::proxy::Proxy;
 use crate::inject::quiet::{LOOK, Quiet};
 use crate::inject::recorder::Shared;
+use crate::inject::results::{AT_THE_START, follow};
 use crate::inject::scene::Scene;
 use crate::inject::{Effect, Entry, Rule, Target, Until, fork};
 use crate::proc::{PidFd, Process, Signals, read_u64};
@@ -29,6 +30,7 @@ const TOO_LONG: &str = "let go: held for too long";
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     rules: Vec<Rule>,
+    tells_results: bool,
     started: Instant,
     arriving: Vec<(String, UnixStream)>,
     programs: Vec<Program>,
@@ -41,7 +43,7 @@ pub(crate) struct Supervisor {
     /// Calls that are being made for a program: its threads wait for us, too.
     lent: Vec<(Arc<Listener>, Announced)>,
     /// Calls that come again once a signal is handled.
-    again: Vec<(u32, i64, [u64; 6])>,
+    again: Vec<Again>,
     quiet: Quiet,
 }
 
@@ -57,6 +59,16 @@ struct Program {
     listener: Arc<Listener>,
     /// Before its exec it is still the sandbox's own code.
     runs: bool,
+    /// Whether it is traced for its results, or was to be.
+    is_followed: bool,
+}
+
+/// A call that will be announced once more, and its place in the log.
+struct Again {
+    tid: u32,
+    call: i64,
+    args: [u64; 6],
+    entry: Option<usize>,
 }
 
 /// A call that is not answered yet.
@@ -75,10 +87,11 @@ enum End {
 }
 
 impl Supervisor {
-    pub(crate) fn new(shared: Arc<Shared>, rules: Vec<Rule>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, rules: Vec<Rule>, tells_results: bool) -> Self {
         Self {
             shared,
             rules,
+            tells_results,
             started: Instant::now(),
             arriving: Vec::new(),
             programs: Vec::new(),
@@ -151,6 +164,7 @@ impl Supervisor {
                 role,
                 listener: Arc::new(listener),
                 runs: false,
+                is_followed: false,
             });
         }
     }
@@ -180,12 +194,26 @@ impl Supervisor {
             self.scene.actor(announced.tid.cast_signed(), &program.role);
             return go_on();
         }
-        let comes_again = |other: &(u32, i64, [u64; 6])| *other == (announced.tid, call, args);
-        if let Some(known) = self.again.iter().position(comes_again) {
-            self.again.remove(known);
+        if self.tells_results && call == AT_THE_START {
+            let is_followed = std::mem::replace(&mut program.is_followed, true);
+            if !is_followed && let Err(error) = follow(&self.shared, announced.tid.cast_signed()) {
+                let reason = format!("what calls of {} return: {error}", program.role);
+                self.shared.book().no_results = Some(reason);
+            }
             return go_on();
         }
         let tid = announced.tid.cast_signed();
+        let comes_again = |it: &Again| (it.tid, it.call, it.args) == (announced.tid, call, args);
+        if let Some(known) = self.again.iter().position(comes_again) {
+            let again = self.again.remove(known);
+            if let Some(place) = again.entry.filter(|_| self.tells_results) {
+                self.shared.book().unfinished.insert(tid, place);
+            }
+            return go_on();
+        }
+        if self.shared.book().is_begun_again(tid, call, &args) {
+            return go_on();
+        }
         let actor = self.scene.actor(tid, &program.role);
         let target = Target::of(Process::new(tid), call, &args);
         if target.as_ref().is_some_and(Target::is_of_the_system) {
@@ -201,7 +229,7 @@ impl Supervisor {
             if book.log.actors.len() < self.scene.actors().len() {
                 book.log.actors = self.scene.actors().to_vec();
             }
-            book.log.push(Entry {
+            let entry = book.log.push(Entry {
                 at: self.started.elapsed(),
                 actor,
                 call,
@@ -209,7 +237,14 @@ impl Supervisor {
                 target: target.clone(),
                 blocked,
                 effect: None,
-            })
+                returned: None,
+                reaped: None,
+            });
+            match entry.filter(|_| self.tells_results) {
+                Some(place) => book.unfinished.insert(tid, place),
+                None => book.unfinished.remove(&tid),
+            };
+            entry
         };
         match self.rule_for(actor, &announced, target.as_ref()) {
             None => go_on(),
@@ -274,7 +309,7 @@ impl Supervisor {
                 let since = Instant::now();
                 end = Some(End::Rule { rule, since });
             }
-            Effect::Signal(signal) => self.interrupt(&listener, &announced, actor, *signal),
+            Effect::Signal(signal) => self.interrupt(&listener, &announced, actor, entry, *signal),
             Effect::Short(length) => {
                 let process = Process::new(self.scene.actors()[actor].pid);
                 let of = target
@@ -322,7 +357,14 @@ impl Supervisor {
     }
 
     /// Sends the signal and has it handled before the call, unless the process blocks it.
-    fn interrupt(&mut self, listener: &Listener, announced: &Announced, actor: usize, signal: i32) {
+    fn interrupt(
+        &mut self,
+        listener: &Listener,
+        announced: &Announced,
+        actor: usize,
+        entry: Option<usize>,
+        signal: i32,
+    ) {
         let process = Process::new(self.scene.actors()[actor].pid);
         let thread = Process::new(announced.tid.cast_signed());
         let is_blocked = |signals: Signals| signals.blocked & (1 << (signal - 1)) != 0;
@@ -335,8 +377,12 @@ impl Supervisor {
         let answer = match blocked {
             true => Answer::GoOn,
             false => {
-                let comes_again = (announced.tid, announced.call(), announced.args);
-                self.again.push(comes_again);
+                self.again.push(Again {
+                    tid: announced.tid,
+                    call: announced.call(),
+                    args: announced.args,
+                    entry,
+                });
                 Answer::SignalFirst
             }
         };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use instruments::Process;
 use instruments::inject::{
-    Delayed, Eintr, Fails, HeldUntil, Log, Short, Signal, Until, call, exec, exit, fork, inject,
-    meet, pipe, read, signal_wait, socket, write,
+    Delayed, Eintr, Fails, HeldUntil, Log, Rule, Short, Signal, Until, call, exec, exit, fork,
+    inject, meet, pipe, read, signal_wait, socket, wait, write,
 };
 use nix::errno::Errno;
 use sandbox::Level;
@@ -38,6 +38,13 @@ pub(crate) const CASES: &[Case] = &[
     ("a_hold_that_is_given_up_has_not_happened", given_up),
     ("a_rule_that_is_not_reached_is_missing", missing),
     ("a_delay_delays_and_nothing_else", delay),
+    ("results_of_calls_are_told_when_asked_for", results),
+    ("the_number_of_a_reaped_child_is_told", reaped_children),
+    (
+        "whoever_is_watched_for_results_lives_as_without",
+        as_without,
+    ),
+    ("a_rendezvous_works_with_results", rendezvous_with_results),
     (
         "where_somebody_watches_already_the_error_says_so",
         watched_already,
@@ -113,6 +120,65 @@ fn interrupted(level: Level) {
         assert_eq!(stage.run("reader", victim), expected);
         assert_eq!(stage.fired(), [1]);
     }
+}
+
+/// The text of each call of one role.
+fn texts_of(log: &Log, role: &str) -> Vec<String> {
+    let prefix = format!("{role} ");
+    let all = texts(log).into_iter();
+    all.filter_map(|text| text.strip_prefix(&prefix).map(str::to_owned))
+        .collect()
+}
+
+fn results(level: Level) {
+    let rules = vec![
+        inject(read().on(pipe()).nth(2), Eintr),
+        inject(read().on(pipe()).nth(3), Short(4)),
+    ];
+    let stage = Stage::new(level, Vec::new(), &[]).with_results(rules, &[]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut victim = stage.victim(&["count-input", "careful"]);
+    victim.fds.push((reader.into(), 0));
+    writer.write_all(&[7; 15]).unwrap();
+    drop(writer);
+    assert_eq!(stage.run("reader", victim), "15");
+    assert_eq!(stage.fired(), [1, 1]);
+    assert_eq!(stage.recorder.no_results(), None);
+    let ends = ["10", "EINTR", "4", "1", "0"];
+    let expected = ends.map(|end| format!("read(0 = pipe A, 10) = {end}"));
+    assert_eq!(texts_of(&stage.recorder.log(), "reader"), expected);
+}
+
+fn reaped_children(level: Level) {
+    let also = [wait(), call("kill", &[libc::SYS_kill])];
+    let stage = Stage::new(level, Vec::new(), &[]).with_results(Vec::new(), &also);
+    let said = stage.run("parent", stage.victim(&["reap-and-kill"]));
+    let log = stage.recorder.log();
+    let told = texts_of(&log, "parent");
+    let [wait4, looked, waitid, kill] = &told[..] else {
+        panic!("{told:#?}");
+    };
+    let (first, second) = said.split_once(' ').unwrap();
+    assert_eq!(*wait4, format!("wait4() = {first}"));
+    assert_eq!(looked, "waitid() = 0");
+    assert_eq!(*waitid, format!("waitid() = 0, reaped {second}"));
+    assert_eq!(*kill, format!("kill({first}, 0) = ESRCH"));
+    let reaped: Vec<i32> = log.entries.iter().filter_map(|it| it.reaped).collect();
+    assert_eq!(reaped, [first, second].map(|it| it.parse::<i32>().unwrap()));
+}
+
+/// Handlers of real-time signals, stops, threads, vfork and exec are what they are without us.
+fn as_without(level: Level) {
+    let stage = Stage::new(level, Vec::new(), &[]).with_results(Vec::new(), &[exit(), wait()]);
+    let said = stage.run("one", stage.victim(&["lives-on"]));
+    assert_eq!(
+        said,
+        "3 real-time signals, a thread, stopped, exited with 7, executed"
+    );
+    let log = stage.recorder.log();
+    assert_eq!(stage.recorder.no_results(), None);
+    let n_reaped = log.entries.iter().filter(|it| it.reaped.is_some()).count();
+    assert_eq!(n_reaped, 2, "{:#?}", texts(&log));
 }
 
 fn any_error(level: Level) {
@@ -223,11 +289,20 @@ fn lost_signal(level: Level) {
 }
 
 fn rendezvous(level: Level) {
-    let mut stage = Stage::new(level, Vec::new(), &[]);
+    meet_at_the_store(Stage::new(level, Vec::new(), &[]), Stage::renewed);
+}
+
+fn rendezvous_with_results(level: Level) {
+    meet_at_the_store(Stage::new(level, Vec::new(), &[]), |stage, rules| {
+        stage.with_results(rules, &[])
+    });
+}
+
+fn meet_at_the_store(mut stage: Stage, renewed: fn(Stage, Vec<Rule>) -> Stage) {
     for (care, expected) in [("careless", "1"), ("careful", "2")] {
         let store = call("pwrite64", &[libc::SYS_pwrite64]);
         let rules = meet(store.clone().by("one"), store.by("two"));
-        stage.renew(rules.into());
+        stage = renewed(stage, rules.into());
         let path = stage.sandbox.work_dir().join("number");
         std::fs::write(&path, "0").unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666))

@@ -33,6 +33,18 @@ impl Stage {
         Self { sandbox, recorder }
     }
 
+    /// The same for whoever owns it.
+    pub(crate) fn renewed(mut self, rules: Vec<Rule>) -> Self {
+        self.renew(rules);
+        self
+    }
+
+    /// Goes on with these rules, an empty log, and the results of calls in it.
+    pub(crate) fn with_results(mut self, rules: Vec<Rule>, also: &[Point]) -> Self {
+        self.recorder = Recorder::with_results(rules, also).unwrap();
+        self
+    }
+
     /// Goes on with other rules and an empty log, in the same box.
     pub(crate) fn renew(&mut self, rules: Vec<Rule>) {
         self.recorder = Recorder::start(rules, &[]).unwrap();

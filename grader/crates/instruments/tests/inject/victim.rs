@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{ErrorKind, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::socket::{MsgFlags, recvmsg};
-use nix::unistd::{pause, read, write};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, pause, read, write};
 use sandbox::{BoxSpec, Command, Level, Sandbox, SpawnError, Watch};
 
 pub(crate) fn run(name: &str, args: &[&str]) {
@@ -23,6 +24,8 @@ pub(crate) fn run(name: &str, args: &[&str]) {
         ("broken-pipe", []) => broken_pipe(),
         ("read-zeros", [n]) => read_zeros(n.parse().unwrap()),
         ("watch-others", []) => watch_others(),
+        ("reap-and-kill", []) => reap_and_kill(),
+        ("lives-on", []) => lives_on(),
         ("threads", []) => {
             let (reader, mut writer) = std::io::pipe().unwrap();
             let thread = std::thread::spawn(move || writer.write_all(b"x").unwrap());
@@ -157,6 +160,60 @@ fn increment(path: &str, is_careful: bool) {
     digit[0] += 1;
     std::os::unix::fs::FileExt::write_all_at(&file, &digit, 0).unwrap();
     drop(lock);
+}
+
+/// A child of its own, stopped if asked for, that exits with 7.
+fn child(stops: bool) -> Pid {
+    // SAFETY: the child makes two calls that are safe in a copy of any process.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => unsafe {
+            if stops {
+                libc::raise(libc::SIGSTOP);
+            }
+            libc::_exit(7)
+        },
+    }
+}
+
+/// Reaps a child by each of the two calls, only looks by one, and asks for a number that is free.
+fn reap_and_kill() {
+    let (first, second) = (child(false), child(false));
+    waitpid(first, None).unwrap();
+    let exited = WaitPidFlag::WEXITED;
+    waitid(Id::Pid(second), exited | WaitPidFlag::WNOWAIT).unwrap();
+    waitid(Id::Pid(second), exited).unwrap();
+    assert_eq!(kill(first, None), Err(Errno::ESRCH));
+    println!("{first} {second}");
+}
+
+static N_CAUGHT: AtomicU32 = AtomicU32::new(0);
+
+/// What a tracer could get wrong: signals without a name, threads, stops, and another program.
+fn lives_on() {
+    extern "C" fn count(_signal: i32) {
+        N_CAUGHT.fetch_add(1, Ordering::SeqCst);
+    }
+    let signal = libc::SIGRTMIN();
+    // SAFETY: the handler only adds to an atomic.
+    unsafe { libc::signal(signal, count as *const () as libc::sighandler_t) };
+    for _ in 0..3 {
+        // SAFETY: takes a number.
+        unsafe { libc::raise(signal) };
+    }
+    print!("{} real-time signals", N_CAUGHT.load(Ordering::SeqCst));
+    std::thread::spawn(|| print!(", a thread")).join().unwrap();
+    let child = child(true);
+    let next = |flags| match waitpid(child, Some(flags)).unwrap() {
+        WaitStatus::Stopped(..) => "stopped".to_owned(),
+        WaitStatus::Exited(_, code) => format!("exited with {code}"),
+        other => format!("{other:?}"),
+    };
+    print!(", {}", next(WaitPidFlag::WUNTRACED));
+    kill(child, Signal::SIGCONT).unwrap();
+    print!(", {}", next(WaitPidFlag::empty()));
+    let status = std::process::Command::new("/bin/true").status().unwrap();
+    println!("{}", if status.success() { ", executed" } else { "" });
 }
 
 /// Tries to have somebody else's calls announced.
