@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use instruments::Process;
-use instruments::inject::{Point, Rule};
+use instruments::inject::{Point, Recorder, Rule};
 use instruments::proc::{State, Tree};
 use model::{Finding, Limits, Symptom, Timeline};
 use nix::sys::statvfs::statvfs;
@@ -105,9 +105,13 @@ impl Session {
 
     /// Starts a watch that counts for this test's verdict.
     pub(crate) fn watch(&self, rules: Vec<Rule>, also: &[Point]) -> Check<Watch> {
-        let watch = Watch::start(rules, also)?;
-        self.watches().push(watch.clone());
+        let watch = Watch::new(Recorder::start(rules, also)?);
+        self.add(watch.clone());
         Ok(watch)
+    }
+
+    pub(crate) fn add(&self, watch: Watch) {
+        self.watches().push(watch);
     }
 
     /// The recorded calls that explain the test's end.
@@ -261,12 +265,6 @@ impl Bench {
             ("MALLOC_ARENA_MAX".into(), "2".into()),
         ];
         Launch::new(Arc::clone(&self.session), name, command, is_submission)
-    }
-
-    /// Watches the system calls of several programs together, each started with
-    /// [`Launch::watched`], applies `rules` to them and records the calls of `also`, too.
-    pub fn watch<R: IntoIterator<Item = Rule>>(&self, rules: R, also: &[Point]) -> Check<Watch> {
-        self.session.watch(rules.into_iter().collect(), also)
     }
 
     /// The work folder of the box: the same path for the test and for the programs.

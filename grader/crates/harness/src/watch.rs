@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use instruments::inject::{Log, Point, Recorder, Rule};
 
-use crate::{Check, Launch};
+use crate::blame::{Instrument, for_want_of};
+use crate::{Bench, Check, Launch};
 
 /// Records the system calls of the programs that are started with it, and applies rules to them.
 /// Clones are the same watch.
@@ -14,15 +15,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn start(rules: Vec<Rule>, also: &[Point]) -> Check<Self> {
-        Ok(Self {
-            recorder: Arc::new(Recorder::start(rules, also)?),
-        })
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder: Arc::new(recorder),
+        }
     }
 
     /// What was recorded so far, in the order of the calls.
     pub fn log(&self) -> Log {
         self.recorder.log()
+    }
+
+    /// Writes what the test has found beside a call of the log, for the timeline of the message.
+    pub fn remark(&self, place: usize, text: &str) {
+        self.recorder.remark(place, text);
     }
 
     /// How often each rule took effect so far.
@@ -52,6 +58,30 @@ impl Watch {
             socket: self.recorder.admit(role)?.into(),
             cpu: self.recorder.cpu(),
         })
+    }
+}
+
+impl Bench {
+    /// Watches the system calls of several programs together, each started with
+    /// [`Launch::watched`], applies `rules` to them and records the calls of `also`, too.
+    pub fn watch<R: IntoIterator<Item = Rule>>(&self, rules: R, also: &[Point]) -> Check<Watch> {
+        self.session.watch(rules.into_iter().collect(), also)
+    }
+
+    /// Watches what these calls return, which takes tracing the programs.
+    pub fn watch_results(&self, calls: &[Point]) -> Check<Watch> {
+        let watch = Watch::new(Recorder::with_results(Vec::new(), calls)?);
+        self.session.add(watch.clone());
+        Ok(watch)
+    }
+
+    /// What was recorded so far by [`watch_results`](Self::watch_results). The test ends as
+    /// unavailable where nobody may trace.
+    pub fn results(&self, watch: &Watch) -> Check<Log> {
+        match watch.recorder.no_results() {
+            None => Ok(watch.log()),
+            Some(text) => Err(for_want_of(&self.session, Instrument::Tracing, text)),
+        }
     }
 }
 

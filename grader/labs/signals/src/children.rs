@@ -1,6 +1,6 @@
 //! Parts 7 and 8: children are reaped, all of them, and start with a clean slate.
 
-use harness::{Bench, Check, Fields, Probe, Process, Reply, ensure, ensure_eq, wrong};
+use harness::{Bench, Check, Fields, Launch, Probe, Process, Reply, ensure, ensure_eq, wrong};
 
 use instruments::proc::State;
 
@@ -13,12 +13,17 @@ pub(crate) fn supervise(
     command: &[&str],
     n_copies: usize,
 ) -> Check<Process> {
-    let supervisor = bench
-        .program(["supervise"])
-        .args(options)
-        .arg("--")
-        .args(command)
-        .start()?;
+    supervise_by(bench.program(["supervise"]), options, command, n_copies)
+}
+
+/// The same by a program that is watched, say.
+pub(crate) fn supervise_by(
+    program: Launch,
+    options: &[&str],
+    command: &[&str],
+    n_copies: usize,
+) -> Check<Process> {
+    let supervisor = program.args(options).arg("--").args(command).start()?;
     supervisor.until_stdout(&format!("{n_copies} lines `started PID`"), |out| {
         lines(out, "started ").len() >= n_copies
     })?;

@@ -1,9 +1,12 @@
 //! Parts 9 and 10: a supervisor ends its children, all of them and nobody else, and then itself.
 
-use harness::{Bench, Check, Fields, Input, Stop, Symptom, ensure, ensure_eq, found};
+use std::collections::BTreeSet;
 
-use crate::children::supervise;
+use harness::inject::{call, wait};
+use harness::{Bench, Check, Fields, Input, Stop, Symptom, ensure, ensure_eq, found};
 use instruments::proc::{Process, State};
+
+use crate::children::{supervise, supervise_by};
 
 use crate::kernel::{runs, send, state_at_rest};
 
@@ -111,6 +114,57 @@ pub(crate) fn strangers_are_spared(bench: &Bench) -> Check {
         state_at_rest(bench, *stranger),
     )?;
     shell.kill().map(drop)
+}
+
+/// One child ends by TERM and is reaped. When the grace of the other is over, nobody signals the
+/// number that is free again.
+pub(crate) fn reaped_numbers_are_left_alone(bench: &Bench) -> Check {
+    let kill = call("kill", &[libc::SYS_kill]);
+    let watch = bench.watch_results(&[wait(), kill])?;
+    let script = "mkdir first 2>/dev/null || trap '' TERM; echo ready; exec sleep 1000";
+    let supervisor = supervise_by(
+        bench.program(["supervise"]).watched(&watch, "supervise"),
+        &["--copies", "2", "--grace", "200"],
+        &["sh", "-c", script],
+        2,
+    )?;
+    supervisor.until_stdout("a line `ready` of each child", |out| {
+        String::from_utf8_lossy(out).matches("ready\n").count() == 2
+    })?;
+    supervisor.signal(libc::SIGTERM)?;
+    supervisor.wait();
+
+    let log = bench.results(&watch)?;
+    let mut reaped = BTreeSet::new();
+    for (place, entry) in log.entries.iter().enumerate() {
+        if log.actors[entry.actor].role != "supervise" {
+            continue;
+        }
+        reaped.extend(entry.reaped);
+        let number = entry.args[0] as i32;
+        // The number of a group is its own as long as somebody is left in it.
+        let is_stray = number > 0 || entry.returned == Some(-i64::from(libc::ESRCH));
+        if entry.call == libc::SYS_kill && reaped.contains(&number.abs()) && is_stray {
+            let child = number.abs();
+            watch.remark(place, &format!("{child} was reaped before"));
+            return Err(found(
+                Symptom::Wrong,
+                "the signals that a supervisor of two children sends in its shutdown",
+                "each goes to a child, or the group of a child, that is not reaped yet",
+                format!(
+                    "kill({number}, {}) after its wait had reaped child {child}: by now that number may \
+                     be somebody else's",
+                    entry.args[1],
+                ),
+            ));
+        }
+    }
+    ensure(
+        !reaped.is_empty(),
+        "the children that a supervisor of two reaps in its shutdown",
+        "at least the one that ends by TERM",
+        "none",
+    )
 }
 
 /// More TERMs during the shutdown do not cut it short, and do not break it.

@@ -174,7 +174,7 @@ const TESTS: &[Test] = &[
     Test {
         id: "shutdown_spares_strangers",
         part: 9,
-        points: 4,
+        points: 2,
         needs: &[],
         limits: SHORT,
         why: "a supervisor signals the groups of its own children, and nobody else",
@@ -185,6 +185,21 @@ const TESTS: &[Test] = &[
             "killpg with the number of each child, which spawn_child made the leader of a group",
         ],
         run: ending::strangers_are_spared,
+    },
+    Test {
+        id: "reaped_numbers_are_not_signalled",
+        part: 9,
+        points: 2,
+        needs: &[],
+        limits: SHORT,
+        why: "the number of a child is its own until it is reaped; after that the kernel may give it to anybody",
+        read: "README part 9, invariant 6, kill(2): ESRCH, `shutdown`",
+        hint: [
+            "Whom do you kill when the grace is over, and is everybody of them still your child?",
+            "waitid(2): WNOWAIT; kill(2): ESRCH",
+            "Take a child out of the table at the moment you reap it, and signal only who is in the table",
+        ],
+        run: ending::reaped_numbers_are_left_alone,
     },
     Test {
         id: "second_term_changes_nothing",
