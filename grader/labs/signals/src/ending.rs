@@ -1,6 +1,6 @@
 //! Parts 9 and 10: a supervisor ends its children, all of them and nobody else, and then itself.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use harness::inject::{call, wait};
 use harness::{Bench, Check, Fields, Input, Stop, Symptom, ensure, ensure_eq, found};
@@ -135,17 +135,22 @@ pub(crate) fn reaped_numbers_are_left_alone(bench: &Bench) -> Check {
     supervisor.wait();
 
     let log = bench.results(&watch)?;
-    let mut reaped = BTreeSet::new();
+    // Each with the place of the call that reaped it.
+    let mut reaped = BTreeMap::new();
     for (place, entry) in log.entries.iter().enumerate() {
         if log.actors[entry.actor].role != "supervise" {
             continue;
         }
-        reaped.extend(entry.reaped);
+        reaped.extend(entry.reaped.map(|child| (child, place)));
         let number = entry.args[0] as i32;
         // The number of a group is its own as long as somebody is left in it.
         let is_stray = number > 0 || entry.returned == Some(-i64::from(libc::ESRCH));
-        if entry.call == libc::SYS_kill && reaped.contains(&number.abs()) && is_stray {
-            let child = number.abs();
+        let child = number.abs();
+        if entry.call == libc::SYS_kill
+            && is_stray
+            && let Some(&reaping) = reaped.get(&child)
+        {
+            watch.remark(reaping, &format!("reaps {child}: the number is free"));
             watch.remark(place, &format!("{child} was reaped before"));
             return Err(found(
                 Symptom::Wrong,
