@@ -39,7 +39,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         ["measure"] => measure::run(&Installed::new().exe),
-        ["measure", "recorded", n_calls] => measure::recorded(n_calls.parse().unwrap()),
+        ["measure", how @ ("recorded" | "with-results"), n_calls] => {
+            measure::recorded(n_calls.parse().unwrap(), how == "with-results")
+        }
         [CHECK_COMMAND, level] => {
             if let Err(error) = sandbox::check(level.parse().unwrap()) {
                 eprintln!("{error}");

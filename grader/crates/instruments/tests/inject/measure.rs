@@ -27,22 +27,34 @@ pub(crate) fn run(exe: &Path) {
         command.args(["victim", "read-zeros", &n.to_string()]);
         command
     };
-    let recorded = |n: u32| {
-        let mut command = Command::new(exe);
-        command.args(["measure", "recorded", &n.to_string()]);
-        command
+    let recorded = |how: &'static str| {
+        move |n: u32| {
+            let mut command = Command::new(exe);
+            command.args(["measure", how, &n.to_string()]);
+            command
+        }
     };
-    println!("plain    {:6.2} us a call", per_call(plain));
-    println!("recorded {:6.2} us a call", per_call(recorded));
+    println!("plain        {:6.2} us a call", per_call(plain));
+    println!(
+        "recorded     {:6.2} us a call",
+        per_call(recorded("recorded"))
+    );
+    println!(
+        "with results {:6.2} us a call",
+        per_call(recorded("with-results"))
+    );
     match Command::new("strace").arg("-V").output() {
-        Ok(_) => println!("strace   {:6.2} us a call", per_call(traced)),
-        Err(error) => println!("strace   is not here: {error}"),
+        Ok(_) => println!("strace       {:6.2} us a call", per_call(traced)),
+        Err(error) => println!("strace       is not here: {error}"),
     }
 }
 
-/// Reads of one byte, recorded with time, process and object.
-pub(crate) fn recorded(n_calls: u32) {
-    let stage = Stage::new(Level::None, Vec::new(), &[read()]);
+/// Reads of one byte, recorded with time, process and object, and perhaps with what they returned.
+pub(crate) fn recorded(n_calls: u32, has_results: bool) {
+    let mut stage = Stage::new(Level::None, Vec::new(), &[read()]);
+    if has_results {
+        stage = stage.with_results(Vec::new(), &[read()]);
+    }
     let n_calls = n_calls.to_string();
     stage.run("reader", stage.victim(&["read-zeros", &n_calls]));
     let log = stage.recorder.log();
