@@ -25,7 +25,7 @@ mod unix_peer;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::proc::{Activity, Process, State, Switches, Thread};
+use crate::proc::{Activity, Glance, Process, State, Switches, Thread};
 use blocked::Blocked;
 pub(crate) use calls::name as call_name;
 use scene::Scene;
@@ -80,7 +80,7 @@ pub fn explain(roots: &[i32]) -> Autopsy {
         let is_explained = findings
             .iter()
             .any(|(_, finding)| !finding.waits_for_thread);
-        let mut lines = Vec::new();
+        let mut n_lines = 0;
         for (thread, finding) in findings {
             match finding.motion {
                 Motion::None => {
@@ -97,11 +97,13 @@ pub fn explain(roots: &[i32]) -> Autopsy {
             if is_explained && finding.waits_for_thread {
                 continue;
             }
-            lines.push(format!("{} {}", called(thread), finding.sentence));
+            n_lines += 1;
+            if n_lines <= MOST_LINES {
+                let sentence = finding.what.sentence();
+                autopsy.lines.push(format!("{} {sentence}", called(thread)));
+            }
         }
-        let more = lines.len().saturating_sub(MOST_LINES);
-        autopsy.lines.extend(lines.into_iter().take(MOST_LINES));
-        if more > 0 {
+        if let more @ 1.. = n_lines.saturating_sub(MOST_LINES) {
             let who = scene.who(process);
             autopsy.lines.push(format!("{who} has {more} more threads"));
         }
@@ -115,14 +117,29 @@ pub fn explain(roots: &[i32]) -> Autopsy {
 }
 
 /// What one thread does.
-struct Finding {
-    /// Follows the name of the process.
-    sentence: String,
+struct Finding<'a> {
+    what: What<'a>,
     motion: Motion,
     /// It sleeps until another thread of its process ends or speaks.
     waits_for_thread: bool,
     /// The call it is blocked in, and who could end that.
     call: Option<(String, Vec<Thread>)>,
+}
+
+/// The sentence about a thread, which is only made if it is told.
+enum What<'a> {
+    Told(String),
+    Blocked { call: Blocked<'a>, polling: String },
+}
+
+impl What<'_> {
+    /// Follows the name of the process.
+    fn sentence(self) -> String {
+        match self {
+            Self::Told(sentence) => sentence,
+            Self::Blocked { call, polling } => call.explain() + &polling,
+        }
+    }
 }
 
 /// Whether a thread may go on by itself.
@@ -150,22 +167,22 @@ fn look(processes: &[Process]) -> Vec<Look> {
         .collect()
 }
 
-fn examine(
-    scene: &Scene,
+fn examine<'a>(
+    scene: &'a Scene,
     process: Process,
     thread: Thread,
     earlier: Option<&Look>,
     began: Instant,
-) -> Option<Finding> {
+) -> Option<Finding<'a>> {
     let finding = |sentence: String, motion| {
         Some(Finding {
-            sentence,
+            what: What::Told(sentence),
             motion,
             waits_for_thread: false,
             call: None,
         })
     };
-    let state = thread.state()?;
+    let Glance { state, switches } = thread.glance()?;
     match state {
         State::Zombie => return finding(children::zombie(scene, process), Motion::Ended),
         State::Dead => return None,
@@ -184,8 +201,7 @@ fn examine(
         .cpu()
         .zip(earlier.and_then(|look| look.cpu))
         .map(|(now, then)| now - then);
-    let woke = thread
-        .switches()
+    let woke = switches
         .zip(earlier.and_then(|look| look.switches))
         .map_or(0, |(now, then)| {
             now.voluntary.saturating_sub(then.voluntary)
@@ -212,12 +228,12 @@ fn examine(
         );
     };
     let blocked = Blocked::new(scene, process, thread, call);
-    let mut sentence = blocked.explain();
-    if woke > POLLING {
-        sentence += &format!(
+    let polling = match woke {
+        0..=POLLING => String::new(),
+        _ => format!(
             ". It woke {woke} times in {passed} ms: it polls instead of waiting for an event"
-        );
-    }
+        ),
+    };
     // One that was not there at the first look has just been born: things move.
     let still = earlier.is_some()
         && woke == 0
@@ -229,9 +245,12 @@ fn examine(
         Motion::Possible
     };
     Some(Finding {
-        sentence,
         motion,
         waits_for_thread: futex::waits_for_thread(&blocked),
         call: still.then(|| (blocked.name.clone(), circle::awaited(&blocked))),
+        what: What::Blocked {
+            call: blocked,
+            polling,
+        },
     })
 }

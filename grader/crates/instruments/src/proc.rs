@@ -27,7 +27,7 @@ pub use memory::{read_bytes, read_path, read_u32, read_u64};
 pub use pidfd::PidFd;
 pub(crate) use real_user::as_debugger;
 pub use share::Share;
-pub use status::{Signals, State, Switches};
+pub use status::{Glance, Signals, State, Switches};
 pub use syscall::{Activity, Syscall};
 pub use tree::{Tree, all_processes};
 
@@ -173,6 +173,11 @@ impl Process {
         self.main().signals()
     }
 
+    /// Whether it has made timers with timer_create(2). Those of setitimer(2) leave no trace.
+    pub fn has_timers(self) -> bool {
+        fs::read(format!("/proc/{}/timers", self.pid)).is_ok_and(|timers| !timers.is_empty())
+    }
+
     /// Its open descriptors in ascending order.
     pub fn fds(self) -> Option<Vec<Fd>> {
         fds::read(self.pid)
@@ -187,6 +192,11 @@ impl Process {
     /// One open descriptor.
     pub fn fd(self, number: i32) -> Option<Fd> {
         Fd::read(self.pid, number)
+    }
+
+    /// The kernel object behind an open descriptor.
+    pub fn object(self, number: i32) -> Option<Object> {
+        fds::object(&format!("/proc/{}/fd/{number}", self.pid))
     }
 
     /// The protocol of the socket behind a descriptor: `TCP`, `UDPv6`, `UNIX-STREAM`, ...

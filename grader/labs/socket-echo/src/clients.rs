@@ -147,8 +147,8 @@ pub(crate) fn clients_that_abort_take_nothing_with_them(bench: &Bench) -> Check 
         let client = server
             .connect()
             .map_err(|stop| stop.in_case("after clients that aborted"))?;
-        client.offer(&bytes)?;
-        client.abort()?;
+        let aborted = client.offer(&bytes).and_then(|_| client.abort());
+        aborted.map_err(|stop| server.explained(stop).in_case("after clients that aborted"))?;
     }
     // A server that gives up may still have answered the first one in the same round.
     for who in ["a client", "the second client"] {

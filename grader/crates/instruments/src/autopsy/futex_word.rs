@@ -13,10 +13,8 @@ pub(super) struct Word<'a> {
 impl<'a> Word<'a> {
     pub(super) fn new(blocked: &'a Blocked<'a>) -> Self {
         let address = blocked.arg(0);
-        let mapping = blocked.process.maps().and_then(|maps| {
-            maps.into_iter()
-                .find(|mapping| mapping.range.contains(&address))
-        });
+        let maps = blocked.scene.maps(blocked.process);
+        let mapping = maps.iter().find(|it| it.range.contains(&address)).cloned();
         Self {
             blocked,
             address,
@@ -91,10 +89,8 @@ impl<'a> Word<'a> {
     /// The thread of this process that calls itself `tid`.
     pub(super) fn sibling(&self, tid: u32) -> Option<Thread> {
         let tid = i32::try_from(tid).ok().filter(|&tid| tid > 1)?;
-        let threads = self.blocked.process.threads();
-        threads
-            .into_iter()
-            .find(|t| *t != self.blocked.thread && t.inner_tid() == Some(tid))
+        let thread = self.blocked.scene.thread_of(self.blocked.process, tid)?;
+        (thread != self.blocked.thread).then_some(thread)
     }
 
     fn name(&self, process: Process, thread: Thread) -> String {

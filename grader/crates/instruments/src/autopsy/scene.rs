@@ -2,10 +2,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::socket_table::{self, Socket};
-use crate::proc::{Fd, Process, Thread, Tree, all_processes};
+use crate::proc::{Fd, Mapping, Process, Signals, Thread, Tree, all_processes};
 
 /// More holders of one object than this are only counted.
 const MOST_HOLDERS: usize = 6;
@@ -19,8 +22,38 @@ pub(super) struct Scene {
     members: Vec<Process>,
     tree: Tree,
     descriptors: OnceCell<Vec<Descriptors>>,
-    /// By inode, since the kernel's tables are long to walk.
-    sockets: RefCell<HashMap<u64, Socket>>,
+    /// By inode.
+    sockets: Memo<u64, Option<Socket>>,
+    /// The kernel's tables are long to walk. By the namespace and the name of the file.
+    tables: Memo<(Option<PathBuf>, &'static str), Option<Rc<str>>>,
+    /// What the threads of a process have in common, since many of them may ask for it.
+    threads: Memo<Process, Rc<[Named]>>,
+    maps: Memo<Process, Rc<[Mapping]>>,
+    signals: Memo<Process, Option<Signals>>,
+    has_timers: Memo<Process, bool>,
+}
+
+/// A thread and what it calls itself, if it still lives.
+type Named = (Thread, Option<i32>);
+
+/// What was asked of the kernel once and is not asked again.
+struct Memo<K, V>(RefCell<HashMap<K, V>>);
+
+impl<K: Eq + Hash, V: Clone> Memo<K, V> {
+    fn get(&self, key: K, ask: impl FnOnce() -> V) -> V {
+        if let Some(known) = self.0.borrow().get(&key) {
+            return known.clone();
+        }
+        let told = ask();
+        self.0.borrow_mut().insert(key, told.clone());
+        told
+    }
+}
+
+impl<K, V> Default for Memo<K, V> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
 }
 
 /// The processes with these numbers and their descendants, each once, parents first.
@@ -50,19 +83,53 @@ impl Scene {
             members,
             tree,
             descriptors: OnceCell::new(),
-            sockets: RefCell::default(),
+            sockets: Memo::default(),
+            tables: Memo::default(),
+            threads: Memo::default(),
+            maps: Memo::default(),
+            signals: Memo::default(),
+            has_timers: Memo::default(),
         }
+    }
+
+    /// The mapped memory of a process.
+    pub(super) fn maps(&self, process: Process) -> Rc<[Mapping]> {
+        let read = || process.maps().unwrap_or_default().into();
+        self.maps.get(process, read)
+    }
+
+    /// The signals of its main thread.
+    pub(super) fn signals(&self, process: Process) -> Option<Signals> {
+        self.signals.get(process, || process.signals())
+    }
+
+    /// Whether it has made timers with timer_create(2).
+    pub(super) fn has_timers(&self, process: Process) -> bool {
+        self.has_timers.get(process, || process.has_timers())
+    }
+
+    /// The thread of this process that calls itself `tid`.
+    pub(super) fn thread_of(&self, process: Process, tid: i32) -> Option<Thread> {
+        let threads = self.threads.get(process, || {
+            let threads = process.threads().into_iter();
+            threads.map(|it| (it, it.inner_tid())).collect()
+        });
+        let (thread, _) = threads.iter().find(|(_, inner)| *inner == Some(tid))?;
+        Some(*thread)
     }
 
     /// The socket behind a descriptor of `process`.
     pub(super) fn socket(&self, process: Process, fd: &Fd) -> Option<Socket> {
-        let inode = fd.inode()?;
-        if let Some(known) = self.sockets.borrow().get(&inode) {
-            return Some(known.clone());
-        }
-        let socket = socket_table::find(process, fd)?;
-        self.sockets.borrow_mut().insert(inode, socket.clone());
-        Some(socket)
+        let find = || socket_table::find(self, process, fd);
+        self.sockets.get(fd.inode()?, find)
+    }
+
+    /// A file of `/proc/PID/net`, which is the same for all processes in one network namespace.
+    pub(super) fn table(&self, process: Process, name: &'static str) -> Option<Rc<str>> {
+        self.tables.get((process.namespace("net"), name), || {
+            let file = format!("/proc/{}/net/{name}", process.pid());
+            Some(fs::read_to_string(file).ok()?.into())
+        })
     }
 
     pub(super) fn members(&self) -> &[Process] {
@@ -86,10 +153,7 @@ impl Scene {
     pub(super) fn thread_called(&self, tid: i32, near: Process) -> Option<(Process, Thread)> {
         let namespace = near.namespace("pid");
         let namesake = |process: Process| {
-            let thread = process
-                .threads()
-                .into_iter()
-                .find(|t| t.inner_tid() == Some(tid))?;
+            let thread = self.thread_of(process, tid)?;
             (process.namespace("pid") == namespace).then_some((process, thread))
         };
         let outside = all_processes()
@@ -111,8 +175,8 @@ impl Scene {
         // Another process may know a file by another path, but an object without a path has one
         // name everywhere.
         let has_path = fd.target.starts_with('/');
-        self.select(|target| match has_path {
-            true => target.is_absolute(),
+        self.select(|process, number, target| match has_path {
+            true => target.is_absolute() && process.object(number) == Some(object),
             false => target.as_os_str() == fd.target.as_str(),
         })
         .filter(|(_, fd)| fd.object == Some(object) && wanted(fd))
@@ -122,15 +186,18 @@ impl Scene {
     /// Every descriptor in the system for the socket with this inode.
     pub(super) fn socket_holders(&self, inode: u64) -> Vec<(Process, Fd)> {
         let name = format!("socket:[{inode}]");
-        self.select(|target| target.as_os_str() == name.as_str())
+        self.select(|_, _, target| target.as_os_str() == name.as_str())
             .collect()
     }
 
-    fn select(&self, wanted: impl Fn(&Path) -> bool) -> impl Iterator<Item = (Process, Fd)> {
+    fn select(
+        &self,
+        wanted: impl Fn(Process, i32, &Path) -> bool,
+    ) -> impl Iterator<Item = (Process, Fd)> {
         self.descriptors()
             .iter()
             .flat_map(|(process, fds)| fds.iter().map(|(fd, target)| (*process, *fd, target)))
-            .filter(move |(_, _, target)| wanted(target))
+            .filter(move |(process, fd, target)| wanted(*process, *fd, target))
             .filter_map(|(process, fd, _)| Some((process, process.fd(fd)?)))
     }
 

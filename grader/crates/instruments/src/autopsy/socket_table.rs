@@ -1,8 +1,8 @@
 //! Finds a socket in the tables of `/proc/PID/net`: its addresses, its state, its peer.
 
-use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::scene::Scene;
 use super::unix_peer;
 use crate::proc::{Fd, Process};
 
@@ -21,12 +21,12 @@ pub(super) struct Socket {
 ///
 /// The tables of the internet protocols are long to walk even when they are empty, so only that of
 /// the socket's protocol is read; all of them where the kernel does not tell which it is.
-pub(super) fn find(process: Process, fd: &Fd) -> Option<Socket> {
+pub(super) fn find(scene: &Scene, process: Process, fd: &Fd) -> Option<Socket> {
     let inode = fd.inode()?;
     let told = process.protocol(fd.number);
     let may_be = |protocol: &str| told.as_deref().is_none_or(|told| told == protocol);
     if told.as_deref().is_none_or(|told| told.starts_with("UNIX"))
-        && let Some(socket) = find_unix(process, inode)
+        && let Some(socket) = find_unix(scene, process, inode)
     {
         return Some(socket);
     }
@@ -39,21 +39,29 @@ pub(super) fn find(process: Process, fd: &Fd) -> Option<Socket> {
     tables
         .into_iter()
         .filter(|(protocol, ..)| may_be(protocol))
-        .find_map(|(_, file, name)| inet(&table(process, file)?, name, inode))
+        .find_map(|(_, file, name)| inet(&scene.table(process, file)?, name, inode))
 }
 
-fn find_unix(process: Process, inode: u64) -> Option<Socket> {
-    let socket = unix(&table(process, "unix")?, inode)?;
-    let (peer, unread) = unix_peer::ask(process, inode).unwrap_or_default();
+fn find_unix(scene: &Scene, process: Process, inode: u64) -> Option<Socket> {
+    let Some(told) = unix_peer::ask(process, inode) else {
+        return unix(&scene.table(process, "unix")?, inode);
+    };
     Some(Socket {
-        peer,
-        unread,
-        ..socket
+        description: describe_unix(told.kind, told.name.as_deref(), told.is_listening),
+        peer: told.peer,
+        unread: told.unread,
     })
 }
 
-fn table(process: Process, name: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/{}/net/{name}", process.pid())).ok()
+fn describe_unix(kind: i32, name: Option<&str>, is_listening: bool) -> String {
+    let kind = match kind {
+        libc::SOCK_STREAM => "stream",
+        libc::SOCK_DGRAM => "datagram",
+        _ => "seqpacket",
+    };
+    let listening = if is_listening { " (listening)" } else { "" };
+    let name = name.unwrap_or("without a name");
+    format!("Unix {kind} socket {name}{listening}")
 }
 
 /// One row: number, local and remote address, state, queues, ..., the inode as the tenth word.
@@ -145,18 +153,8 @@ fn unix(table: &str, inode: u64) -> Option<Socket> {
         if words.get(6)?.parse::<u64>().ok()? != inode {
             return None;
         }
-        let kind = match words[4] {
-            "0001" => "stream",
-            "0002" => "datagram",
-            _ => "seqpacket",
-        };
-        let path = words.get(7).copied().unwrap_or("without a name");
-        let listening = if words[3] == "00010000" {
-            " (listening)"
-        } else {
-            ""
-        };
-        let description = format!("Unix {kind} socket {path}{listening}");
+        let kind = i32::from_str_radix(words[4], 16).ok()?;
+        let description = describe_unix(kind, words.get(7).copied(), words[3] == "00010000");
         Some(Socket {
             description,
             ..Socket::default()

@@ -30,12 +30,9 @@ fn expects_a_timer(process: Process, blocked: &Blocked<'_>) -> bool {
         "poll" | "ppoll" | "epoll_wait" | "epoll_pwait" => signals.blocked,
         _ => 0,
     };
-    let prepared = process
-        .signals()
-        .is_none_or(|signals| (signals.caught | takes(signals)) & timers != 0);
-    let has_posix_timers = std::fs::read(format!("/proc/{}/timers", process.pid()))
-        .is_ok_and(|timers| !timers.is_empty());
-    prepared || has_posix_timers
+    let signals = blocked.scene.signals(process);
+    let prepared = signals.is_none_or(|it| (it.caught | takes(it)) & timers != 0);
+    prepared || blocked.scene.has_timers(process)
 }
 
 /// Whether the call is on a socket with SO_RCVTIMEO or SO_SNDTIMEO. Only the socket itself tells;

@@ -1,4 +1,5 @@
-//! Who is connected to a Unix socket: asked by sock_diag(7), because no file in `/proc` tells.
+//! One Unix socket, and who is connected to it: asked by sock_diag(7), because no file in `/proc`
+//! tells the other end, and the table in there has a line for every socket of the machine.
 //!
 //! Where the kernel was built without it, or the socket lives in another network namespace, there
 //! is no answer.
@@ -13,18 +14,37 @@ use crate::proc::Process;
 /// `SOCK_DIAG_BY_FAMILY`, the one kind of message that is asked and answered.
 const BY_FAMILY: u16 = 20;
 
-/// `UDIAG_SHOW_PEER` and `UDIAG_SHOW_RQLEN`.
-const SHOW: u32 = 0x4 | 0x10;
+/// `UDIAG_SHOW_NAME`, `UDIAG_SHOW_PEER` and `UDIAG_SHOW_RQLEN`.
+const SHOW: u32 = 0x1 | 0x4 | 0x10;
 
-/// `UNIX_DIAG_PEER` and `UNIX_DIAG_RQLEN`: the inode at the other end, and two queue lengths.
+/// `UNIX_DIAG_NAME`, `UNIX_DIAG_PEER` and `UNIX_DIAG_RQLEN`: the address, the inode at the other end,
+/// and two queue lengths.
+const NAME: u16 = 0;
 const PEER: u16 = 2;
 const QUEUES: u16 = 4;
+
+/// `TCP_LISTEN`, which Unix sockets use as well.
+const LISTENING: u8 = 10;
+
+/// What the kernel says of a socket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// `SOCK_STREAM` or a relative.
+    pub(super) kind: i32,
+    pub(super) is_listening: bool,
+    /// As in `/proc/net/unix`, with @ for zero bytes; `None` without an address.
+    pub(super) name: Option<String>,
+    /// The inode at the other end.
+    pub(super) peer: Option<u64>,
+    /// Bytes that came and were not received yet.
+    pub(super) unread: Option<u64>,
+}
 
 /// A netlink header and what the kernel says of a Unix socket before the attributes.
 const HEADS: usize = 16 + 16;
 
-/// The inode of the peer, and the bytes that came and were not received yet.
-pub(super) fn ask(process: Process, inode: u64) -> Option<(Option<u64>, Option<u64>)> {
+/// The socket with this inode, of this process.
+pub(super) fn ask(process: Process, inode: u64) -> Option<Answer> {
     if process.namespace("net")? != Process::current().namespace("net")? {
         return None;
     }
@@ -62,23 +82,48 @@ fn question(inode: u32) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_ne_bytes).collect()
 }
 
-fn parse(answer: &[u8]) -> Option<(Option<u64>, Option<u64>)> {
-    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
-    if kind != BY_FAMILY {
+fn parse(answer: &[u8]) -> Option<Answer> {
+    let message = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+    if message != BY_FAMILY {
         return None; // an error, for example that there is no such socket
     }
-    let (mut peer, mut unread) = (None, None);
+    // Family, kind and state, a byte each.
+    let [_, kind, state] = *answer.get(16..19)? else {
+        return None;
+    };
+    let mut told = Answer {
+        kind: kind.into(),
+        is_listening: state == LISTENING,
+        name: None,
+        peer: None,
+        unread: None,
+    };
     let mut rest = answer.get(HEADS..)?;
     // struct nlattr: length with the four bytes of its head, kind; the next one is aligned to 4.
-    while rest.len() >= 8 {
+    while rest.len() > 4 {
         let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
-        let word = u64::from(u32::from_ne_bytes(rest[4..8].try_into().ok()?));
+        let value = rest.get(4..length)?;
+        let word = || {
+            Some(u64::from(u32::from_ne_bytes(
+                value.get(..4)?.try_into().ok()?,
+            )))
+        };
         match u16::from_ne_bytes([rest[2], rest[3]]) {
-            PEER => peer = Some(word),
-            QUEUES => unread = Some(word),
+            NAME => told.name = Some(name(value)),
+            PEER => told.peer = word(),
+            QUEUES => told.unread = word(),
             _ => {}
         }
-        rest = rest.get(length.next_multiple_of(4).max(4)..)?;
+        rest = rest.get(length.next_multiple_of(4)..)?;
     }
-    Some((peer, unread))
+    Some(told)
+}
+
+/// A path, which may end in a zero byte; or a name that begins with one and is no file's.
+fn name(bytes: &[u8]) -> String {
+    let bytes = match bytes.first() {
+        Some(0) => bytes,
+        _ => bytes.split(|&byte| byte == 0).next().unwrap_or_default(),
+    };
+    String::from_utf8_lossy(bytes).replace('\0', "@")
 }

@@ -121,7 +121,7 @@ fn flags(pid: i32, number: i32) -> Option<i32> {
     i32::from_str_radix(octal.trim(), 8).ok()
 }
 
-fn object(link: &str) -> Option<Object> {
+pub(super) fn object(link: &str) -> Option<Object> {
     let metadata = fs::metadata(link).ok()?;
     Some(Object {
         device: metadata.dev(),

@@ -34,6 +34,15 @@ pub struct Switches {
     pub involuntary: u64,
 }
 
+/// What one look at a thread tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// What it does.
+    pub state: State,
+    /// How often it left its CPU, if the kernel counts that.
+    pub switches: Option<Switches>,
+}
+
 impl Add for Switches {
     type Output = Self;
 
@@ -78,6 +87,13 @@ impl Status {
             't' => State::Traced,
             'Z' => State::Zombie,
             _ => State::Dead,
+        })
+    }
+
+    fn switches(&self) -> Option<Switches> {
+        Some(Switches {
+            voluntary: self.voluntary_switches()?,
+            involuntary: self.number("nonvoluntary_ctxt_switches")?,
         })
     }
 
@@ -133,10 +149,15 @@ impl Thread {
 
     /// How often it left its CPU since it started.
     pub fn switches(self) -> Option<Switches> {
+        self.status()?.switches()
+    }
+
+    /// Its state and its switches by one look.
+    pub fn glance(self) -> Option<Glance> {
         let status = self.status()?;
-        Some(Switches {
-            voluntary: status.voluntary_switches()?,
-            involuntary: status.number("nonvoluntary_ctxt_switches")?,
+        Some(Glance {
+            state: status.state()?,
+            switches: status.switches(),
         })
     }
 
