@@ -16,9 +16,11 @@ mod pipes;
 mod polls;
 mod scene;
 mod signals;
+mod sock_diag;
 mod socket_table;
 mod sockets;
 mod sysv;
+mod tcp_socket;
 mod timeouts;
 mod unix_peer;
 

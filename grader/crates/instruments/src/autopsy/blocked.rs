@@ -37,7 +37,7 @@ impl<'a> Blocked<'a> {
 
     /// The descriptor that argument `index` names, while it is open.
     pub(super) fn fd(&self, index: usize) -> Option<Fd> {
-        self.process.fd(self.int(index))
+        self.scene.fd(self.process, self.int(index))
     }
 
     /// `length` bytes that argument `index` points to; all of them or nothing.

@@ -22,6 +22,8 @@ pub(super) struct Scene {
     members: Vec<Process>,
     tree: Tree,
     descriptors: OnceCell<Vec<Descriptors>>,
+    names: Memo<Process, String>,
+    fds: Memo<(Process, i32), Option<Fd>>,
     /// By inode.
     sockets: Memo<u64, Option<Socket>>,
     /// The kernel's tables are long to walk. By the namespace and the name of the file.
@@ -83,6 +85,8 @@ impl Scene {
             members,
             tree,
             descriptors: OnceCell::new(),
+            names: Memo::default(),
+            fds: Memo::default(),
             sockets: Memo::default(),
             tables: Memo::default(),
             threads: Memo::default(),
@@ -90,6 +94,11 @@ impl Scene {
             signals: Memo::default(),
             has_timers: Memo::default(),
         }
+    }
+
+    /// One open descriptor.
+    pub(super) fn fd(&self, process: Process, number: i32) -> Option<Fd> {
+        self.fds.get((process, number), || process.fd(number))
     }
 
     /// The mapped memory of a process.
@@ -142,11 +151,11 @@ impl Scene {
 
     /// Name and number as the process itself knows it.
     pub(super) fn who(&self, process: Process) -> String {
-        let name = process.name().unwrap_or_else(|| "a process".to_owned());
-        format!(
-            "{name} (pid {})",
-            process.inner_pid().unwrap_or(process.pid())
-        )
+        self.names.get(process, || {
+            let name = process.name().unwrap_or_else(|| "a process".to_owned());
+            let pid = process.inner_pid().unwrap_or(process.pid());
+            format!("{name} (pid {pid})")
+        })
     }
 
     /// The process or thread that calls itself `tid` in the pid namespace of `near`.
@@ -198,7 +207,7 @@ impl Scene {
             .iter()
             .flat_map(|(process, fds)| fds.iter().map(|(fd, target)| (*process, *fd, target)))
             .filter(move |(process, fd, target)| wanted(*process, *fd, target))
-            .filter_map(|(process, fd, _)| Some((process, process.fd(fd)?)))
+            .filter_map(|(process, fd, _)| Some((process, self.fd(process, fd)?)))
     }
 
     /// `producer (pid 3) fd 4, consumer (pid 5) fd 4`.

@@ -1,9 +1,9 @@
 //! Finds a socket in the tables of `/proc/PID/net`: its addresses, its state, its peer.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::scene::Scene;
-use super::unix_peer;
+use super::{tcp_socket, unix_peer};
 use crate::proc::{Fd, Process};
 
 /// One row of a table.
@@ -27,6 +27,11 @@ pub(super) fn find(scene: &Scene, process: Process, fd: &Fd) -> Option<Socket> {
     let may_be = |protocol: &str| told.as_deref().is_none_or(|told| told == protocol);
     if told.as_deref().is_none_or(|told| told.starts_with("UNIX"))
         && let Some(socket) = find_unix(scene, process, inode)
+    {
+        return Some(socket);
+    }
+    if told.as_deref().is_some_and(|told| told.starts_with("TCP"))
+        && let Some(socket) = tcp_socket::ask(process, fd.number)
     {
         return Some(socket);
     }
@@ -98,10 +103,11 @@ fn inet(table: &str, name: &str, inode: u64) -> Option<Socket> {
         .filter(|&other| other != 0);
     let local = address(row.local)?;
     let remote = address(row.remote)?;
-    let description = match (name, row.state) {
-        (_, "0A") => format!("{name} {local} (listening)"),
-        ("UDP", "07") => format!("{name} {local}"),
-        (_, state) => format!("{name} {local} to {remote}{}", tcp_state(state)),
+    let state = u8::from_str_radix(row.state, 16).ok()?;
+    let description = match (name, state) {
+        ("UDP", UNCONNECTED) => format!("UDP {local}"),
+        ("UDP", _) => format!("UDP {local} to {remote}"),
+        _ => describe_tcp(local, Some(remote), state),
     };
     let unread = row
         .queues
@@ -114,18 +120,32 @@ fn inet(table: &str, name: &str, inode: u64) -> Option<Socket> {
     })
 }
 
-/// Only the states that explain something; established is what a reader expects.
-fn tcp_state(code: &str) -> &'static str {
-    match code {
-        "02" => " (connecting)",
-        "04" | "05" => " (we have shut our side down)",
-        "08" => " (the other side has shut down)",
+/// `TCP_CLOSE`, which is the state of a datagram socket without a peer.
+const UNCONNECTED: u8 = 7;
+
+/// Of the states only those that explain something; established is what a reader expects.
+pub(super) fn describe_tcp(local: SocketAddr, remote: Option<SocketAddr>, state: u8) -> String {
+    let (local, remote) = (canonical(local), remote.map(canonical));
+    let state = match state {
+        2 => " (connecting)",
+        4 | 5 => " (we have shut our side down)",
+        8 => " (the other side has shut down)",
+        10 => return format!("TCP {local} (listening)"),
         _ => "",
+    };
+    match remote {
+        Some(remote) => format!("TCP {local} to {remote}{state}"),
+        None => format!("TCP {local}{state}"),
     }
 }
 
+/// An IPv4 address is shown as one, also if a socket for both kinds has it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// `0100007F:1E61` is 127.0.0.1:7777: words in the byte order of the machine.
-fn address(hex: &str) -> Option<String> {
+fn address(hex: &str) -> Option<SocketAddr> {
     let (ip, port) = hex.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let words: Vec<[u8; 4]> = (0..ip.len() / 8)
@@ -135,14 +155,15 @@ fn address(hex: &str) -> Option<String> {
                 .map(u32::to_ne_bytes)
         })
         .collect::<Option<_>>()?;
-    match words.as_slice() {
-        [v4] => Some(format!("{}:{port}", Ipv4Addr::from(*v4))),
+    let ip: IpAddr = match words.as_slice() {
+        [v4] => Ipv4Addr::from(*v4).into(),
         [a, b, c, d] => {
             let bytes: [u8; 16] = [*a, *b, *c, *d].concat().try_into().ok()?;
-            Some(format!("[{}]:{port}", Ipv6Addr::from(bytes).to_canonical()))
+            Ipv6Addr::from(bytes).into()
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(canonical(SocketAddr::new(ip, port)))
 }
 
 /// The table of Unix sockets: address, references, protocol, flags, type, state, inode, path.
@@ -187,6 +208,6 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn an_ipv6_address_is_shown_as_people_write_it() {
         let address = address("00000000000000000000000001000000:0050").expect("an address");
-        assert_eq!(address, "[::1]:80");
+        assert_eq!(address.to_string(), "[::1]:80");
     }
 }

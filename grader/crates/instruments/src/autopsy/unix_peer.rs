@@ -4,15 +4,8 @@
 //! Where the kernel was built without it, or the socket lives in another network namespace, there
 //! is no answer.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType};
-use nix::sys::socket::{recv, send, socket};
-
+use super::sock_diag;
 use crate::proc::Process;
-
-/// `SOCK_DIAG_BY_FAMILY`, the one kind of message that is asked and answered.
-const BY_FAMILY: u16 = 20;
 
 /// `UDIAG_SHOW_NAME`, `UDIAG_SHOW_PEER` and `UDIAG_SHOW_RQLEN`.
 const SHOW: u32 = 0x1 | 0x4 | 0x10;
@@ -40,55 +33,34 @@ pub(super) struct Answer {
     pub(super) unread: Option<u64>,
 }
 
-/// A netlink header and what the kernel says of a Unix socket before the attributes.
-const HEADS: usize = 16 + 16;
+/// `struct unix_diag_msg`, before the attributes.
+const HEAD: usize = 16;
 
 /// The socket with this inode, of this process.
 pub(super) fn ask(process: Process, inode: u64) -> Option<Answer> {
-    if process.namespace("net")? != Process::current().namespace("net")? {
+    if !sock_diag::reaches(process) {
         return None;
     }
-    let kernel: OwnedFd = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkSockDiag,
-    )
-    .ok()?;
-    let question = question(u32::try_from(inode).ok()?);
-    send(kernel.as_raw_fd(), &question, MsgFlags::empty()).ok()?;
-    let mut answer = [0; 1024];
-    // The kernel has answered before send(2) returned.
-    let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
-    parse(&answer[..length])
+    parse(&sock_diag::ask(&question(u32::try_from(inode).ok()?))?)
 }
 
-/// struct nlmsghdr and struct unix_diag_req.
+/// struct unix_diag_req.
 fn question(inode: u32) -> Vec<u8> {
-    let words: [u32; 10] = [
-        40,
-        u32::from(BY_FAMILY) | (libc::NLM_F_REQUEST as u32) << 16,
-        0,
-        0,
-        libc::AF_UNIX as u32,
+    let words = [
         u32::MAX, // in whatever state
         inode,
         SHOW,
         u32::MAX, // any socket of that inode
         u32::MAX,
     ];
-    let is_little = cfg!(target_endian = "little");
-    debug_assert!(is_little, "two 16-bit fields share a word");
-    words.into_iter().flat_map(u32::to_ne_bytes).collect()
+    let head = [libc::AF_UNIX as u8, 0, 0, 0];
+    let words = words.into_iter().flat_map(u32::to_ne_bytes);
+    head.into_iter().chain(words).collect()
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {
-    let message = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
-    if message != BY_FAMILY {
-        return None; // an error, for example that there is no such socket
-    }
     // Family, kind and state, a byte each.
-    let [_, kind, state] = *answer.get(16..19)? else {
+    let [_, kind, state] = *answer.get(..3)? else {
         return None;
     };
     let mut told = Answer {
@@ -98,7 +70,7 @@ fn parse(answer: &[u8]) -> Option<Answer> {
         peer: None,
         unread: None,
     };
-    let mut rest = answer.get(HEADS..)?;
+    let mut rest = answer.get(HEAD..)?;
     // struct nlattr: length with the four bytes of its head, kind; the next one is aligned to 4.
     while rest.len() > 4 {
         let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));

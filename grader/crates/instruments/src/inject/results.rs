@@ -54,8 +54,10 @@ fn serve(shared: &Shared, first: Pid, attached: &SyncSender<io::Result<()>>) {
         // It stops when its call is over; from there it goes on from call to call.
         .and_then(|()| Ok(ptrace::interrupt(first)?));
     let is_attached = done.is_ok();
-    let is_expected = attached.send(done).is_ok();
-    while is_attached && is_expected {
+    if attached.send(done).is_err() || !is_attached {
+        return;
+    }
+    loop {
         match next_stop() {
             Ok((tid, status)) => go_on(shared, tid, status),
             Err(Errno::EINTR) => {}

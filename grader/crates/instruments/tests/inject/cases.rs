@@ -319,14 +319,13 @@ fn meet_at_the_store(mut stage: Stage, renewed: fn(Stage, Vec<Rule>) -> Stage) {
 
 fn until_ended(level: Level) {
     // The parent's wait comes only after the child has ended, every time.
-    let wait = instruments::inject::wait().by("sh");
-    let rule = inject(wait, HeldUntil(Until::Ended("sh/1".into())));
+    let rule = inject(wait().by("sh"), HeldUntil(Until::Ended("sh/1".into())));
     let stage = Stage::new(level, vec![rule], &[exit()]);
     let said = stage.run("sh", stage.shell("(exit 3); echo $?"));
     assert_eq!(said, "3");
     assert_eq!(stage.fired(), [1]);
     let log = stage.recorder.log();
-    let held = log.matching(&instruments::inject::wait()).next().unwrap();
+    let held = log.matching(&wait()).next().unwrap();
     assert_eq!(held.effect.as_deref(), Some("held until sh/1 has ended"));
 }
 

@@ -167,12 +167,14 @@ fn child(stops: bool) -> Pid {
     // SAFETY: the child makes two calls that are safe in a copy of any process.
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
-        ForkResult::Child => unsafe {
+        ForkResult::Child => {
             if stops {
-                libc::raise(libc::SIGSTOP);
+                // SAFETY: takes a number.
+                unsafe { libc::raise(libc::SIGSTOP) };
             }
-            libc::_exit(7)
-        },
+            // SAFETY: runs nothing of the parent's.
+            unsafe { libc::_exit(7) }
+        }
     }
 }
 
