@@ -98,6 +98,8 @@ mod tests {
                 target: None,
                 blocked: None,
                 effect: (index == 500).then(|| "EINTR".into()),
+                returned: None,
+                reaped: None,
             });
         }
         let timeline = excerpt(&log);
