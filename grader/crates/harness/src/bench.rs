@@ -47,7 +47,8 @@ pub(crate) struct Session {
     seen: Mutex<Vec<Arc<Seen>>>,
     watches: Mutex<Vec<Watch>>,
     left_out: Mutex<Vec<String>>,
-    /// What was recorded in the case that a property's verdict is about.
+    /// What was recorded in the case that a property's verdict is about, or under the schedule
+    /// that failed.
     case: Mutex<Option<Timeline>>,
     pub(crate) limits: Limits,
     pub(crate) level: Level,
@@ -114,10 +115,16 @@ impl Session {
         self.watches().push(watch);
     }
 
-    /// The recorded calls that explain the test's end.
+    /// The recorded calls, or the steps of a schedule, that explain the test's end.
     pub(crate) fn timeline(&self) -> Timeline {
         let case = self.case.lock().expect("no holder of this lock panics");
         case.clone().unwrap_or_else(|| self.timeline_since(0))
+    }
+
+    /// From now on this is what explains the test's end.
+    pub(crate) fn show(&self, timeline: Timeline) {
+        let mut case = self.case.lock().expect("no holder of this lock panics");
+        *case = Some(timeline);
     }
 
     /// The same of the last of the watches that are not among the first `n_before`.
@@ -327,11 +334,7 @@ impl Bench {
         crate::property::run(rng, cases, strategy, body).map_err(|example| {
             if let Some(failure) = example.failure {
                 let timeline = recorded.borrow_mut().swap_remove(failure);
-                *self
-                    .session
-                    .case
-                    .lock()
-                    .expect("no holder of this lock panics") = Some(timeline);
+                self.session.show(timeline);
             }
             example.stop
         })

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use instruments::inject::Log;
-use model::{Timeline, TimelineRow};
+use model::{Clock, Timeline, TimelineRow};
 
 /// More rows than this nobody reads.
-const MOST_ROWS: usize = 18;
+pub(crate) const MOST_ROWS: usize = 18;
 
 /// Calls shown before and after one that something was done to.
 const AROUND: usize = 2;
@@ -38,36 +38,39 @@ pub(crate) fn excerpt(log: &Log) -> Timeline {
             chosen.extend(part.iter().copied());
         }
     }
-    let seen: BTreeSet<usize> = chosen
-        .iter()
-        .map(|index| log.entries[*index].actor)
-        .collect();
-    let columns: Vec<usize> = seen.into_iter().collect();
-    let column = |actor| {
-        columns
-            .iter()
-            .position(|known| *known == actor)
-            .unwrap_or(0)
-    };
-    let mut before = None;
-    let rows = chosen.into_iter().map(|index| {
+    let names: Vec<&str> = log.actors.iter().map(|it| it.role.as_str()).collect();
+    lay_out(Clock::Microseconds, &names, &chosen, |index| {
         let entry = &log.entries[index];
-        let after_gap = index != before.map_or(0, |before: usize| before + 1);
-        before = Some(index);
         TimelineRow {
-            at_us: u64::try_from(entry.at.as_micros()).unwrap_or(u64::MAX),
-            column: column(entry.actor),
+            at: u64::try_from(entry.at.as_micros()).unwrap_or(u64::MAX),
+            column: entry.actor,
             text: log.text(entry),
             effect: entry.effect.clone(),
-            after_gap,
+            after_gap: false,
         }
-    });
-    let rows = rows.collect();
+    })
+}
+
+/// The timeline of the chosen ones among all rows. `row` gives each of them with its place among
+/// `names` as its column; who is in none of them gets no column.
+pub(crate) fn lay_out(
+    clock: Clock,
+    names: &[&str],
+    chosen: &BTreeSet<usize>,
+    row: impl Fn(usize) -> TimelineRow,
+) -> Timeline {
+    let mut rows: Vec<TimelineRow> = chosen.iter().map(|&index| row(index)).collect();
+    let seen: BTreeSet<usize> = rows.iter().map(|row| row.column).collect();
+    let columns: Vec<usize> = seen.into_iter().collect();
+    let mut next = 0;
+    for (row, &index) in rows.iter_mut().zip(chosen) {
+        row.column = columns.partition_point(|&name| name < row.column);
+        row.after_gap = index != next;
+        next = index + 1;
+    }
     Timeline {
-        columns: columns
-            .iter()
-            .map(|actor| log.actors[*actor].role.clone())
-            .collect(),
+        clock,
+        columns: columns.iter().map(|&name| names[name].to_owned()).collect(),
         rows,
     }
 }
@@ -104,7 +107,7 @@ mod tests {
         }
         let timeline = excerpt(&log);
         assert_eq!(timeline.columns, ["writer", "reader"]);
-        let at: Vec<u64> = timeline.rows.iter().map(|row| row.at_us).collect();
+        let at: Vec<u64> = timeline.rows.iter().map(|row| row.at).collect();
         assert_eq!(at, [496, 498, 500, 502, 504, 996, 997, 998, 999]);
         assert_eq!(timeline.rows[2].effect.as_deref(), Some("EINTR"));
         assert!(timeline.rows[0].after_gap && !timeline.rows[6].after_gap);

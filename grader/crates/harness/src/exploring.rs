@@ -11,6 +11,7 @@ use instruments::explore::{Ending, Explorer, Plan, Story, systematic};
 use instruments::proc::State;
 
 use crate::blame::{Instrument, for_want_of};
+use crate::excerpt_of_story::excerpt_of_story;
 use crate::process::Seen;
 use crate::{Bench, Check, Process, Stop, clock, found};
 
@@ -29,7 +30,7 @@ pub struct Turn {
 
 impl Bench {
     /// Plays `scene` under every schedule that interrupts one of its programs once. A finding is
-    /// shown with the schedule that led to it.
+    /// shown with the schedule that led to it, in words and step by step.
     pub fn explore(&self, scene: impl Fn(&mut Turn) -> Check) -> Check {
         match self.play_all(scene) {
             Err(Stop::Unavailable(text)) => {
@@ -40,10 +41,10 @@ impl Bench {
     }
 
     fn play_all(&self, scene: impl Fn(&mut Turn) -> Check) -> Check {
-        let (first, interrupted) = play(&scene, Plan::InOrder { first: 0 })?;
+        let (first, interrupted) = self.play(&scene, Plan::InOrder { first: 0 })?;
         let mut undisturbed = Vec::new();
         for &first in interrupted.iter().filter(|&&first| first != 0) {
-            undisturbed.push(play(&scene, Plan::InOrder { first })?.0);
+            undisturbed.push(self.play(&scene, Plan::InOrder { first })?.0);
         }
         if interrupted.contains(&0) {
             undisturbed.insert(0, first);
@@ -64,7 +65,7 @@ impl Bench {
                 .leave_out(format!("schedules: all but every {stride}th of {n_plans}"));
         }
         for plan in plans.into_iter().step_by(stride) {
-            let (story, _) = play(&scene, plan)?;
+            let (story, _) = self.play(&scene, plan)?;
             if !story.happened {
                 let plan = story.plan;
                 let text = format!("the schedule `{plan}` has not happened: no such access");
@@ -73,25 +74,26 @@ impl Bench {
         }
         Ok(())
     }
-}
 
-fn play(scene: &impl Fn(&mut Turn) -> Check, plan: Plan) -> Check<(Story, Vec<usize>)> {
-    let mut turn = Turn {
-        explorer: Some(Explorer::new(plan)),
-        interrupted: Vec::new(),
-        programs: Vec::new(),
-        story: None,
-    };
-    let result = scene(&mut turn);
-    let story = turn.story;
-    match (result, story) {
-        (Ok(()), Some(story)) => Ok((story, turn.interrupted)),
-        (Ok(()), None) => Err(Stop::Fault("a scene without Turn::go".to_owned())),
-        (Err(Stop::Found(mut finding)), Some(story)) if !story.lines.is_empty() => {
-            finding.got = format!("{}\nThe schedule: {}", finding.got, story.lines.join("; "));
-            Err(Stop::Found(finding))
+    fn play(&self, scene: &impl Fn(&mut Turn) -> Check, plan: Plan) -> Check<(Story, Vec<usize>)> {
+        let mut turn = Turn {
+            explorer: Some(Explorer::new(plan)),
+            interrupted: Vec::new(),
+            programs: Vec::new(),
+            story: None,
+        };
+        let result = scene(&mut turn);
+        let story = turn.story;
+        match (result, story) {
+            (Ok(()), Some(story)) => Ok((story, turn.interrupted)),
+            (Ok(()), None) => Err(Stop::Fault("a scene without Turn::go".to_owned())),
+            (Err(Stop::Found(mut finding)), Some(story)) if !story.lines.is_empty() => {
+                finding.got = format!("{}\nThe schedule: {}", finding.got, story.lines.join("; "));
+                self.session.show(excerpt_of_story(&story));
+                Err(Stop::Found(finding))
+            }
+            (Err(stop), _) => Err(stop),
         }
-        (Err(stop), _) => Err(stop),
     }
 }
 

@@ -26,6 +26,7 @@ mod clock;
 mod done;
 mod entry;
 mod excerpt;
+mod excerpt_of_story;
 mod exploring;
 mod faults;
 mod launch;

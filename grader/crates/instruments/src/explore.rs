@@ -20,6 +20,9 @@
 //! the others do not, and its later loads overtake them. That is the one reordering that x86
 //! processors do; algorithms such as Peterson's lock fail without a fence because of it.
 //!
+//! A [`Story`] tells what happened in sentences, and in [`Step`]s: every access where it is really
+//! made, sleeps and ends, and what the plan did there, in the one order of all programs.
+//!
 //! # What it does not do
 //! Other reorderings, which x86 does not do, are for a model checker. Waiting that ends by a time
 //! limit is not controlled. It knows no lab and no expectation: whether a run went well is for its
@@ -35,11 +38,14 @@ mod elsewhere;
 mod holding;
 #[cfg(target_arch = "x86_64")]
 mod instruction;
+#[cfg(target_arch = "x86_64")]
+mod pending;
 mod plan;
 #[cfg(target_arch = "x86_64")]
 mod run;
 #[cfg(target_arch = "x86_64")]
 mod space;
+mod step;
 #[cfg(target_arch = "x86_64")]
 mod stops;
 #[cfg(target_arch = "x86_64")]
@@ -53,6 +59,7 @@ pub use elsewhere::Explorer;
 pub use plan::{Plan, Point, delayed, systematic};
 #[cfg(target_arch = "x86_64")]
 pub use run::Explorer;
+pub use step::{Change, Deed, Event, Operand, Step};
 pub use story::{Access, Ending, Kind, Object, Place, Story};
 
 /// Begins a command line that stops itself before it executes the rest: programs have to wait

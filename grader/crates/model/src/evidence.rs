@@ -21,7 +21,8 @@ pub struct Evidence {
     pub isolation: String,
     /// Processes of the submission that were still alive at the end and had to be killed.
     pub survivors: u32,
-    /// The recorded calls that matter, if the test recorded any.
+    /// The recorded calls that matter, if the test recorded any, or the accesses under the schedule
+    /// that failed.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub timeline: Timeline,
     /// Faults that were never injected, because the programs ended well before they came there.

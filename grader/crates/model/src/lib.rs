@@ -27,4 +27,4 @@ pub use policy::{
 };
 pub use rubric::{Limits, Rubric, RubricRow};
 pub use score::score;
-pub use timeline::{Timeline, TimelineRow};
+pub use timeline::{Clock, Timeline, TimelineRow};

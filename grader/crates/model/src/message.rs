@@ -24,7 +24,8 @@ pub struct Message {
     pub read: String,
     /// The one command that runs this again, with its seed.
     pub again: String,
-    /// The recorded calls that matter; empty when nothing was recorded.
+    /// The recorded calls that matter, or the accesses under the schedule that failed; empty when
+    /// nothing was recorded.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub timeline: Timeline,
 }
@@ -45,7 +46,7 @@ impl Message {
     }
 
     /// What this run alone has shown: without what is said however the test fails, and without the
-    /// timeline, where an injected fault stands whatever the program made of it.
+    /// timeline, where an injected fault or a hold stands whatever the program made of it.
     pub fn seen(&self) -> Self {
         Self {
             what: self.what.clone(),

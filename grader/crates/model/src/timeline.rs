@@ -1,4 +1,5 @@
-//! The few recorded calls that matter for a verdict: one column a process, time runs downwards.
+//! The few recorded calls, or accesses to shared memory, that matter for a verdict: one column a
+//! process, time runs downwards.
 
 use std::fmt;
 
@@ -6,28 +7,76 @@ use serde::{Deserialize, Serialize};
 
 use crate::printable;
 
-/// Recorded system calls of several processes, in the order in which they were made.
+/// What several processes did, in the order in which they did it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
+    /// What the rows are counted in.
+    #[serde(default, skip_serializing_if = "Clock::is_of_time")]
+    pub clock: Clock,
     /// The processes: the role that the test gave each program.
     pub columns: Vec<String>,
-    /// The calls.
+    /// What they did.
     pub rows: Vec<TimelineRow>,
 }
 
-/// One call.
+/// What the rows of a timeline are counted in, and so what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// Recorded system calls, in microseconds since recording began.
+    #[default]
+    Microseconds,
+    /// Accesses to shared memory under a schedule, in steps of all programs together. One program
+    /// runs at a time and is stopped at each step, so times would mean nothing.
+    Steps,
+}
+
+/// One call or one access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineRow {
-    /// Microseconds since recording began.
-    pub at_us: u64,
+    /// When, as the timeline's clock counts. Evidence that is older than the clock calls it
+    /// `at_us`.
+    #[serde(alias = "at_us")]
+    pub at: u64,
     /// The process, as an index into the columns.
     pub column: usize,
-    /// The call as people write it: `read(0 = pipe A, 4096)`.
+    /// What it did, as people write it: `read(0 = pipe A, 4096)`, `load ring +0x40: 3`.
     pub text: String,
-    /// What the test did to it, if anything: `EINTR`.
+    /// What the test did to it, if anything: `EINTR`, `held`.
     pub effect: Option<String>,
-    /// Whether calls before it were left out.
+    /// Whether rows before it were left out.
     pub after_gap: bool,
+}
+
+impl Clock {
+    /// What stands above the moments.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Microseconds => "ms",
+            Self::Steps => "step",
+        }
+    }
+
+    /// A moment, below its unit.
+    fn moment(self, at: u64) -> String {
+        match self {
+            Self::Microseconds => format!("{:.3}", at as f64 / 1000.0),
+            Self::Steps => at.to_string(),
+        }
+    }
+
+    /// A moment where nothing stands above it: `2.034 ms`, `step 41`.
+    pub fn told(self, at: u64) -> String {
+        let (moment, unit) = (self.moment(at), self.unit());
+        match self {
+            Self::Microseconds => format!("{moment} {unit}"),
+            Self::Steps => format!("{unit} {moment}"),
+        }
+    }
+
+    fn is_of_time(&self) -> bool {
+        *self == Self::Microseconds
+    }
 }
 
 impl Timeline {
@@ -45,6 +94,7 @@ impl Timeline {
             ..row.clone()
         };
         Self {
+            clock: self.clock,
             columns: self.columns.iter().map(|name| one_line(name)).collect(),
             rows: self.rows.iter().map(row).collect(),
         }
@@ -52,7 +102,7 @@ impl Timeline {
 }
 
 impl TimelineRow {
-    /// The call with what was done to it.
+    /// What it did, with what was done to it.
     pub fn told(&self) -> String {
         match &self.effect {
             Some(effect) => format!("{} <- {effect}", self.text),
@@ -61,7 +111,7 @@ impl TimelineRow {
     }
 }
 
-/// A longer call is cut: columns have to stay beside each other.
+/// A longer text is cut: columns have to stay beside each other.
 const WIDEST: usize = 46;
 
 impl fmt::Display for Timeline {
@@ -80,7 +130,7 @@ impl fmt::Display for Timeline {
             }
             line.trim_end().to_owned()
         };
-        write!(f, "{}", line("ms", &self.columns))?;
+        write!(f, "{}", line(self.clock.unit(), &self.columns))?;
         for row in &self.rows {
             if row.after_gap {
                 write!(f, "\n{:>10}", "...")?;
@@ -89,8 +139,7 @@ impl fmt::Display for Timeline {
             if let Some(cell) = cells.get_mut(row.column) {
                 *cell = row.told();
             }
-            let time = format!("{:.3}", row.at_us as f64 / 1000.0);
-            write!(f, "\n{}", line(&time, &cells))?;
+            write!(f, "\n{}", line(&self.clock.moment(row.at), &cells))?;
         }
         Ok(())
     }
@@ -111,20 +160,28 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_process_has_a_column_and_time_runs_downwards() {
-        let row = |at_us, column, text: &str, effect: Option<&str>, after_gap| TimelineRow {
-            at_us,
+    fn row(at: u64, column: usize, text: &str, effect: Option<&str>) -> TimelineRow {
+        TimelineRow {
+            at,
             column,
             text: text.into(),
             effect: effect.map(str::to_owned),
-            after_gap,
-        };
+            after_gap: false,
+        }
+    }
+
+    #[test]
+    fn each_process_has_a_column_and_time_runs_downwards() {
+        let read = row(2034, 1, "read(0 = pipe A, 10)", Some("EINTR"));
         let timeline = Timeline {
+            clock: Clock::Microseconds,
             columns: vec!["writer".into(), "reader".into()],
             rows: vec![
-                row(12, 0, "write(1 = pipe A, 40)", None, false),
-                row(2034, 1, "read(0 = pipe A, 10)", Some("EINTR"), true),
+                row(12, 0, "write(1 = pipe A, 40)", None),
+                TimelineRow {
+                    after_gap: true,
+                    ..read
+                },
             ],
         };
         assert_eq!(
@@ -134,5 +191,25 @@ mod tests {
              ...\n     \
              2.034                         read(0 = pipe A, 10) <- EINTR"
         );
+    }
+
+    #[test]
+    fn a_schedule_is_counted_in_steps() {
+        let timeline = Timeline {
+            clock: Clock::Steps,
+            columns: vec!["first".into(), "second".into()],
+            rows: vec![
+                row(41, 0, "about to store ring +0x40", Some("held")),
+                row(42, 1, "load ring +0x40: 3", None),
+            ],
+        };
+        assert_eq!(
+            timeline.to_string(),
+            "      step  first                              second\n        \
+             41  about to store ring +0x40 <- held\n        \
+             42                                     load ring +0x40: 3"
+        );
+        assert_eq!(timeline.clock.told(41), "step 41");
+        assert_eq!(timeline.printable(), timeline);
     }
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 use model::{
-    Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade, Timeline,
+    Clock, Gradebook, LabGrade, LabStatus, Message, Outcome, SubmissionGrade, TestGrade, Timeline,
     TimelineRow,
 };
 use report::{BoxUse, Class, Document, Entry};
@@ -21,9 +21,10 @@ fn gradebook() -> Gradebook {
             what: HOSTILE.into(),
             got: "0".into(),
             timeline: Timeline {
+                clock: Clock::Microseconds,
                 columns: vec!["reader".into()],
                 rows: vec![TimelineRow {
-                    at_us: 1500,
+                    at: 1500,
                     column: 0,
                     text: format!("open({HOSTILE})"),
                     effect: Some("EINTR".into()),

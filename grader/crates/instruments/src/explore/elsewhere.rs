@@ -31,6 +31,8 @@ impl Explorer {
             ends: Vec::new(),
             ending: super::Ending::Ended,
             lines: Vec::new(),
+            names: Vec::new(),
+            steps: Vec::new(),
         }
     }
 }

@@ -4,8 +4,9 @@ use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 
 use super::instruction::drains_stores;
+use super::step::{Deed, Event, Operand, Step};
 use super::store_buffer::{Progress, StoreBuffer};
-use super::story::{Access, Kind};
+use super::story::Kind;
 use super::tracee::State;
 use super::{Explorer, Plan, Point};
 
@@ -56,7 +57,11 @@ impl Explorer {
     }
 
     pub(super) fn hold(&mut self, index: usize) -> nix::Result<()> {
+        let is_before_access = self.tracees[index].pending.is_some();
         self.interrupt(index)?;
+        if let Some(last) = self.steps.last_mut().filter(|_| !is_before_access) {
+            last.deed = Some(Deed::Held); // it has just been made
+        }
         let before = self.tracees.iter().map(|t| t.accesses.len()).collect();
         self.held = Some(Held {
             who: index,
@@ -81,7 +86,10 @@ impl Explorer {
             pending.access.kind.name(),
             pending.access.place,
         ));
+        let event = pending.about();
+        pending.deed = Some(Deed::LetGo);
         tracee.pending = Some(pending);
+        self.take_down(index, event, Some(Deed::Held));
         Ok(())
     }
 
@@ -105,12 +113,14 @@ impl Explorer {
             self.lines
                 .push(format!("{name} makes {n_accesses} accesses and {then}"));
         }
-        self.lines.extend(self.lost_updates(&held));
+        self.tell_lost_updates(&held);
+        let mut deed = None;
         if let Some(buffer) = self.buffer.take() {
             self.lines.push(format!(
                 "{} of its stores reach the others now",
                 buffer.len()
             ));
+            deed = Some(Deed::Reached(buffer.len()));
             if buffer
                 .drain(&mut self.tracees[held.who], &mut self.spaces)
                 .is_err()
@@ -119,38 +129,40 @@ impl Explorer {
             }
         }
         if self.tracees[held.who].state == State::Ready {
+            if self.tracees[held.who].pending.is_none() {
+                self.take_down(held.who, Event::GoesOn, deed);
+            }
             self.advance(held.who);
         }
     }
 
     /// What the held program undoes when it goes on: it loaded a place, and is about to store there
     /// without having seen what the others have stored meanwhile.
-    fn lost_updates(&self, held: &Held) -> Option<String> {
+    fn tell_lost_updates(&mut self, held: &Held) {
         let tracee = &self.tracees[held.who];
-        let pending = tracee.pending.as_ref()?;
-        let place = &pending.access.place;
-        let is_there = |access: &&Access| access.place == *place;
-        // The pending access is the last one of its own.
-        let own = tracee.accesses.split_last()?.1;
-        let before = own.iter().rev().find(is_there)?;
-        if (pending.access.kind, before.kind) != (Kind::Store, Kind::Load) {
-            return None;
+        let Some(pending) = &tracee.pending else {
+            return;
+        };
+        let operand = pending.operand();
+        let own = self.steps.iter().rev().filter(|step| step.who == held.who);
+        let kind = |step: &Step| step.touched(&operand);
+        let has_loaded = own.filter_map(kind).next() == Some(Kind::Load);
+        if pending.access.kind != Kind::Store || !has_loaded {
+            return;
         }
-        let others = (self.tracees.iter().enumerate()).filter(|(index, _)| *index != held.who);
-        let since = others.flat_map(|(index, other)| {
-            let n_before = held.before.get(index).copied().unwrap_or(0);
-            other.accesses.get(n_before..).unwrap_or_default()
-        });
-        let stores = since.filter(|access| access.kind != Kind::Load);
-        let lost = match stores.filter(is_there).count() {
-            0 => return None,
+        let n_lost = n_stored_meanwhile(&self.steps, held.who, &operand);
+        let lost = match n_lost {
+            0 => return,
             1 => "one update is lost".to_owned(),
             n => format!("{n} updates are lost"),
         };
-        let name = &tracee.name;
-        Some(format!(
-            "{name} stores to {place} what it made of the old value: {lost}"
-        ))
+        self.lines.push(format!(
+            "{} stores to {} what it made of the old value: {lost}",
+            tracee.name, pending.access.place,
+        ));
+        if let Some(pending) = &mut self.tracees[held.who].pending {
+            pending.deed = Some(Deed::Undoes(n_lost));
+        }
     }
 
     pub(super) fn make_access(&mut self, index: usize) -> nix::Result<()> {
@@ -163,7 +175,7 @@ impl Explorer {
         }
         let tracee = &mut self.tracees[index];
         let space = &mut self.spaces[tracee.space];
-        let Some(pending) = tracee.pending.take() else {
+        let Some(mut pending) = tracee.pending.take() else {
             return Ok(());
         };
         space.open(tracee, pending.address)?;
@@ -171,6 +183,9 @@ impl Explorer {
             let now = tracee.peek(pending.address)?;
             let differs = (now ^ loaded) << (8 * (8 - size.min(8))) != 0;
             if differs {
+                let n_lost = n_stored_meanwhile(&self.steps, index, &pending.operand());
+                // What the kernel has stored is in nobody's steps.
+                pending.deed = Some(Deed::Undoes(n_lost.max(1)));
                 self.lines.push(format!(
                     "{} goes on with the value of {} that it had loaded before: what the others \
                      have stored there is lost",
@@ -179,8 +194,7 @@ impl Explorer {
                 tracee.poke(pending.address, loaded, size)?;
             }
         }
-        let place = pending.access.place.clone();
-        let kind = pending.access.kind.name();
+        let before = pending.value(tracee);
         // One instruction may touch two regions; a fault that is not ours is met again later.
         while !tracee.step()? {
             let info = ptrace::getsiginfo(tracee.pid)?;
@@ -192,14 +206,18 @@ impl Explorer {
             }
             space.open(tracee, address)?;
         }
+        let change = pending.change(tracee, before);
         space.close_all(tracee)?;
         let number = tracee.accesses.len() as u64;
+        self.take_down(index, pending.touched(change), pending.deed);
         if matches!(&self.plan, Plan::Held { who, at } if (*who, *at) == (index, Point::After(number)))
         {
             self.happened = true;
             self.lines.push(format!(
-                "{} is held after its {kind} of {place}",
-                tracee.name
+                "{} is held after its {} of {}",
+                self.tracees[index].name,
+                pending.access.kind.name(),
+                pending.access.place,
             ));
             self.hold(index)?;
         }
@@ -211,16 +229,26 @@ impl Explorer {
             return Ok(());
         };
         let tracee = &mut self.tracees[index];
-        match buffer.access(tracee, &mut self.spaces)? {
+        let Some(pending) = tracee.pending.take() else {
+            self.buffer = Some(buffer);
+            return Ok(());
+        };
+        let (progress, change) = buffer.access(tracee, &mut self.spaces, &pending)?;
+        let deed = match (&progress, pending.access.kind) {
+            (Progress::Over, _) if buffer.len() > 0 => Some(Deed::Reached(buffer.len())),
+            (Progress::Goes, Kind::Store) => Some(Deed::KeptBack),
+            _ => pending.deed,
+        };
+        self.take_down(index, pending.touched(change), deed);
+        match progress {
             Progress::Over => return Ok(()),
             Progress::Goes => {}
             Progress::Overtaken => {
                 self.happened = true;
-                let last = tracee.accesses.last();
                 self.lines.push(format!(
                     "{} has loaded {} while {} of its own stores are not seen by the others",
-                    tracee.name,
-                    last.map_or_else(String::new, |access| access.place.to_string()),
+                    self.tracees[index].name,
+                    pending.access.place,
                     buffer.len(),
                 ));
                 self.buffer = Some(buffer);
@@ -228,12 +256,25 @@ impl Explorer {
             }
         }
         // Fences and locked instructions need not touch shared memory, so they are looked for.
+        let tracee = &mut self.tracees[index];
         while !drains_stores(&tracee.code()?) {
             if !tracee.step()? {
                 self.buffer = Some(buffer);
                 return self.note_fault(index);
             }
         }
-        buffer.drain(tracee, &mut self.spaces)
+        let n_stores = buffer.len();
+        buffer.drain(tracee, &mut self.spaces)?;
+        if n_stores > 0 {
+            self.take_down(index, Event::Fences, Some(Deed::Reached(n_stores)));
+        }
+        Ok(())
     }
+}
+
+/// How often others have stored to something since a program was interrupted.
+fn n_stored_meanwhile(steps: &[Step], who: usize, operand: &Operand) -> usize {
+    let since = steps.iter().rev().take_while(|step| step.who != who);
+    let kinds = since.filter_map(|step| step.touched(operand));
+    kinds.filter(|kind| *kind != Kind::Load).count()
 }

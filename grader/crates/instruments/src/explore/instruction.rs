@@ -94,6 +94,30 @@ pub(super) fn store_size(code: &[u8]) -> Option<usize> {
     (kind(code) == Kind::Store).then_some(found.size)
 }
 
+/// How many bytes of memory the instruction works on; `None` where its bytes do not tell it for
+/// certain. What is `Other` and has a size does all of its work in one step.
+pub(super) fn operand_size(code: &[u8]) -> Option<usize> {
+    let found = decode(code)?;
+    if found.is_vector {
+        return None;
+    }
+    match (found.is_two_byte, found.opcode) {
+        // MOVSXD, then MOVZX and MOVSX: what they load is shorter than their register.
+        (false, 0x63) => Some(4),
+        (true, 0xb6 | 0xbe) => Some(1),
+        (true, 0xb7 | 0xbf) => Some(2),
+        // All that `kind` knows by name, and XCHG, CMPXCHG and XADD
+        (false, 0x00..=0x3b) if found.opcode & 7 < 4 => Some(found.size),
+        (false, 0x80 | 0x81 | 0x83..=0x8b) => Some(found.size),
+        (false, 0xc0 | 0xc1 | 0xc6 | 0xc7 | 0xd0..=0xd3) => Some(found.size),
+        // The others of these groups multiply, divide, jump and push.
+        (false, 0xf6 | 0xf7) if found.extension < 4 => Some(found.size),
+        (false, 0xfe | 0xff) if found.extension < 2 => Some(found.size),
+        (true, 0xab | 0xb3 | 0xbb | 0xb0 | 0xb1 | 0xc0 | 0xc1) => Some(found.size),
+        _ => None,
+    }
+}
+
 /// Whether the instruction makes the processor finish all its stores first: MFENCE, anything with
 /// a lock prefix, XCHG (which may have a memory operand), and system calls, which are not ordered
 /// by the processor but by everything the kernel does.
@@ -127,6 +151,21 @@ mod tests {
         assert_eq!(store_size(&[0xc6, 0x07, 0x01]), Some(1));
         assert_eq!(kind(&[0x83, 0x3f, 0x00]), Kind::Load);
         assert_eq!(kind(&[0x87, 0x07]), Kind::Other);
+    }
+
+    #[test]
+    fn operands_are_as_long_as_the_bytes_say() {
+        // movzwl (%rdi),%eax; movslq (%rdi),%rax; lock xadd %rax,(%rdi); lock cmpxchg %ecx,(%rdi)
+        assert_eq!(operand_size(&[0x0f, 0xb7, 0x07]), Some(2));
+        assert_eq!(operand_size(&[0x48, 0x63, 0x07]), Some(4));
+        assert_eq!(operand_size(&[0xf0, 0x48, 0x0f, 0xc1, 0x07]), Some(8));
+        assert_eq!(operand_size(&[0xf0, 0x0f, 0xb1, 0x0f]), Some(4));
+        // push (%rdi); mul (%rdi); rep movsb; movups (%rdi),%xmm0; lock cmpxchg16b (%rdi)
+        assert_eq!(operand_size(&[0xff, 0x37]), None);
+        assert_eq!(operand_size(&[0xf7, 0x27]), None);
+        assert_eq!(operand_size(&[0xf3, 0xa4]), None);
+        assert_eq!(operand_size(&[0x0f, 0x10, 0x07]), None);
+        assert_eq!(operand_size(&[0xf0, 0x48, 0x0f, 0xc7, 0x0f]), None);
     }
 
     #[test]

@@ -232,6 +232,8 @@ mod tests {
             ends: Vec::new(),
             ending: Ending::Ended,
             lines: Vec::new(),
+            names: Vec::new(),
+            steps: Vec::new(),
         }
     }
 

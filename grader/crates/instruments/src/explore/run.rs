@@ -12,6 +12,7 @@ use super::alarm::Alarm;
 use super::calls::may_sleep;
 use super::holding::Held;
 use super::space::Space;
+use super::step::{Deed, Event, Step};
 use super::store_buffer::StoreBuffer;
 use super::story::{Ending, Story};
 use super::tracee::{State, Tracee};
@@ -46,6 +47,7 @@ pub struct Explorer {
     pub(super) may_wake: bool,
     pub(super) buffer: Option<StoreBuffer>,
     pub(super) lines: Vec<String>,
+    pub(super) steps: Vec<Step>,
 }
 
 impl std::fmt::Debug for Explorer {
@@ -76,6 +78,7 @@ impl Explorer {
             may_wake: true,
             buffer: None,
             lines: Vec::new(),
+            steps: Vec::new(),
         };
         explorer.pin(Pid::from_raw(0));
         explorer
@@ -158,6 +161,8 @@ impl Explorer {
                 .collect(),
             ending,
             lines: std::mem::take(&mut self.lines),
+            names: self.tracees.iter().map(|t| t.name.clone()).collect(),
+            steps: std::mem::take(&mut self.steps),
         }
     }
 
@@ -207,21 +212,28 @@ impl Explorer {
             let space = &mut self.spaces[tracee.space];
             space.close_all(tracee)?;
         }
-        let may_sleep = tracee.entering.is_some_and(may_sleep);
+        let sleeper = tracee.entering.filter(|&call| may_sleep(call));
         tracee.resume()?;
-        match may_sleep {
-            false => {
+        match sleeper {
+            None => {
                 let status = tracee.wait()?;
                 self.note(index, status)
             }
-            true => match Self::wait_or_sleep(tracee)? {
+            Some(call) => match Self::wait_or_sleep(tracee)? {
                 Some(status) => self.note(index, status),
                 None => {
                     tracee.state = State::Blocked;
+                    self.take_down(index, Event::Sleeps(call), None);
                     Ok(())
                 }
             },
         }
+    }
+
+    /// Adds to the story what a program has just done. There are no more of these than steps that
+    /// a run may take, and a few for each hold.
+    pub(super) fn take_down(&mut self, who: usize, event: Event, deed: Option<Deed>) {
+        self.steps.push(Step { who, event, deed });
     }
 
     /// The next stop, or `None` once it sleeps.

@@ -10,9 +10,11 @@ use super::Explorer;
 use super::calls::{gives_way, maps_memory, points_further, shares_memory};
 use super::holding::PATIENCE;
 use super::instruction;
+use super::pending::Pending;
 use super::space::Space;
+use super::step::Event;
 use super::story::Access;
-use super::tracee::{Pending, State, Tracee};
+use super::tracee::{State, Tracee};
 use crate::Process;
 
 impl Explorer {
@@ -23,6 +25,7 @@ impl Explorer {
         match status {
             WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {
                 self.tracees[index].end(status);
+                self.take_down(index, Event::Ended, None);
                 Ok(())
             }
             WaitStatus::PtraceSyscall(_) => self.note_call(index),
@@ -153,10 +156,10 @@ impl Explorer {
             tracee.signals.push(Signal::SIGSEGV); // its own
             return Ok(());
         };
-        let kind = instruction::kind(&tracee.code()?);
+        let code = tracee.code()?;
         let access = Access {
             place,
-            kind,
+            kind: instruction::kind(&code),
             has_company,
             by_library: space.is_library(ptrace::getregs(tracee.pid)?.rip),
             then_calls: false,
@@ -166,7 +169,9 @@ impl Explorer {
         tracee.pending = Some(Pending {
             access,
             address,
+            size: instruction::operand_size(&code),
             loaded: None,
+            deed: None,
         });
         self.n_accesses += 1;
         if let Some(held) = &mut self.held {

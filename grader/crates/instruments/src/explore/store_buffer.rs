@@ -1,7 +1,9 @@
 //! A store buffer as x86 processors have one: stores that their program sees and the others not.
 
 use super::instruction::{kind, store_size};
+use super::pending::Pending;
 use super::space::Space;
+use super::step::Change;
 use super::story::Kind;
 use super::tracee::Tracee;
 
@@ -47,15 +49,13 @@ impl StoreBuffer {
         self.stores.len()
     }
 
-    /// Lets the owner make its pending access.
+    /// Lets the owner make an access, and says how its operand has changed for itself.
     pub(super) fn access(
         &mut self,
         owner: &mut Tracee,
         spaces: &mut [Space],
-    ) -> nix::Result<Progress> {
-        let Some(pending) = owner.pending.take() else {
-            return Ok(Progress::Goes);
-        };
+        pending: &Pending,
+    ) -> nix::Result<(Progress, Option<Change>)> {
         let code = owner.code()?;
         let is_plain = matches!(kind(&code), Kind::Load | Kind::Store);
         let space = &mut spaces[owner.space];
@@ -65,10 +65,12 @@ impl StoreBuffer {
             owner.poke(store.address, store.new, store.size)?;
         }
         let old = owner.peek(pending.address)?;
+        let before = pending.value(owner);
         owner.step()?;
+        let change = pending.change(owner, before);
         if !is_plain {
             space.close_all(owner)?;
-            return Ok(Progress::Over);
+            return Ok((Progress::Over, change));
         }
         if let Some(size) = store_size(&code) {
             let (address, new) = (pending.address, owner.peek(pending.address)?);
@@ -90,10 +92,10 @@ impl StoreBuffer {
         if pending.access.kind == Kind::Load && !self.stores.is_empty() && !is_own {
             self.loads_left = self.loads_left.saturating_sub(1);
             if self.loads_left == 0 {
-                return Ok(Progress::Overtaken);
+                return Ok((Progress::Overtaken, change));
             }
         }
-        Ok(Progress::Goes)
+        Ok((Progress::Goes, change))
     }
 
     /// Makes the stores visible to everybody, in their order.

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use super::Plan;
+use super::{Plan, Step};
 
 /// One run under one plan.
 #[derive(Clone, Debug)]
@@ -20,6 +20,10 @@ pub struct Story {
     pub ending: Ending,
     /// What the plan did to the programs, sentence by sentence.
     pub lines: Vec<String>,
+    /// What the programs are called, in their order.
+    pub names: Vec<String>,
+    /// What all of them did, in the order in which it really happened.
+    pub steps: Vec<Step>,
 }
 
 /// How a run ended.

@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::instruction::LONGEST;
+use super::pending::Pending;
 use super::story::Access;
 
 /// What a thread may do next.
@@ -21,15 +22,6 @@ pub(super) enum State {
     Blocked,
     /// It is gone.
     Ended,
-}
-
-/// An access that a thread is about to make.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) access: Access,
-    pub(super) address: u64,
-    /// What it had loaded already when it was interrupted.
-    pub(super) loaded: Option<u64>,
 }
 
 pub(super) struct Tracee {

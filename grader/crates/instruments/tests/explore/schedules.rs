@@ -1,8 +1,21 @@
 //! Races are found, every time; right programs are left alone.
 
-use instruments::explore::{Ending, Plan, Point};
+use instruments::explore::{Deed, Ending, Event, Kind, Plan, Point, Step, Story};
 
 use crate::race::{all_is_well, clean, found, race};
+
+/// The steps as people read them: who, what, and what was done there.
+fn told(story: &Story) -> Vec<String> {
+    let told = |step: &Step| {
+        let deed = step.deed.map(|deed| format!(" <- {deed}"));
+        format!(
+            "{}: {step}{}",
+            story.names[step.who],
+            deed.unwrap_or_default()
+        )
+    };
+    story.steps.iter().map(told).collect()
+}
 
 #[test]
 fn an_update_without_a_lock_is_lost() {
@@ -13,6 +26,51 @@ fn an_update_without_a_lock_is_lost() {
     assert!(text.contains(" accesses and has ended"), "{text}");
     assert!(text.contains("what it made of the old value: "), "{text}");
     assert!(text.contains(" lost"), "{text}");
+}
+
+#[test]
+fn the_steps_of_a_lost_update_are_in_their_order_with_the_hold_between() {
+    let story = found(race("race-counter").systematically()).story;
+    let is_held = |step: &Step| step.deed == Some(Deed::Held);
+    let held = story.steps.iter().position(is_held).expect("a hold");
+    let (before, rest) = story.steps.split_at(held);
+    let who = rest[0].who;
+    assert!(matches!(rest[0].event, Event::About(..)), "{:?}", rest[0]);
+    let length = rest[1..].iter().position(|step| step.who == who);
+    let (meanwhile, after) = rest[1..].split_at(length.expect("it goes on"));
+    let stores = meanwhile
+        .iter()
+        .filter(|step| matches!(&step.event, Event::Touched(kind, ..) if *kind != Kind::Load));
+    assert_eq!(after[0].deed, Some(Deed::Undoes(stores.count())));
+    assert_eq!(after[0].operand(), rest[0].operand());
+    // Three rounds of one undone by three of the other: it goes on with what it had loaded.
+    assert!(before.iter().all(|step| step.who == who), "{before:?}");
+    assert!(
+        matches!(&after[0].event, Event::Touched(_, _, Some(change)) if change.after == 1),
+        "{:?}",
+        after[0]
+    );
+}
+
+#[test]
+fn steps_tell_what_was_found_and_what_was_left() {
+    let story = found(race("race-update").systematically()).story;
+    let racers = told(&story);
+    let racers: Vec<&String> = (racers.iter())
+        .filter(|step| step.starts_with("process "))
+        .collect();
+    let expected = [
+        "process 1: about to update +0x0 <- held",
+        "process 2: update +0x0: 0 -> 1",
+        "process 2: update +0x0: 1 -> 2",
+        "process 2: update +0x0: 2 -> 3",
+        "process 2: has ended",
+        "process 1: update +0x0: 0 -> 1 <- 3 updates lost",
+        "process 1: update +0x0: 1 -> 2",
+        "process 1: update +0x0: 2 -> 3",
+        "process 1: has ended",
+    ];
+    assert_eq!(racers, expected);
 }
 
 #[test]
@@ -71,6 +129,10 @@ fn a_store_that_is_seen_late_breaks_a_lock_without_a_fence() {
     let failure = found(race("race-peterson").with_delayed_stores());
     let text = failure.story.explain();
     assert!(text.contains("are not seen by the others"), "{text}");
+    let steps = told(&failure.story).join("\n");
+    for deed in ["others do not see it", "others see 2 stores now"] {
+        assert!(steps.contains(deed), "{steps}");
+    }
 }
 
 #[test]
@@ -119,5 +181,6 @@ fn a_failing_schedule_fails_again() {
         let again = race.run(failure.story.plan.clone());
         assert!(!all_is_well(&again));
         assert_eq!(again.lines, failure.story.lines);
+        assert_eq!(told(&again), told(&failure.story));
     }
 }

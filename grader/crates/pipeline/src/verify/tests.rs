@@ -1,6 +1,6 @@
 //! Which message must name the mistake of a wrong solution, and with what.
 
-use model::{Limits, Timeline, TimelineRow};
+use model::{Clock, Limits, Timeline, TimelineRow};
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn the_test_that_is_read_first_names_the_mistake() {
 fn what_is_said_however_the_test_fails_does_not_name_it() {
     let headers = "CAUGHT-BY: first";
     let row = TimelineRow {
-        at_us: 1,
+        at: 1,
         column: 0,
         text: "recv(5)".into(),
         effect: Some("EINTR".into()),
@@ -86,6 +86,7 @@ fn what_is_said_however_the_test_fails_does_not_name_it() {
         again: "again <- EINTR".into(),
         read: "recv(2) <- EINTR".into(),
         timeline: Timeline {
+            clock: Clock::Microseconds,
             columns: vec!["echo".into()],
             rows: vec![row],
         },

@@ -74,7 +74,8 @@ const evidence = seen => [
     + (seen.survivors ? `; still alive at the end, and killed then: ${seen.survivors}` : "")),
 ];
 
-// Recorded calls: one lane a process, time runs downwards. The figures come from lanes.rs.
+// Recorded calls, or the accesses of a schedule: one lane a process, time runs downwards. The figures
+// come from lanes.rs.
 const svgNamespace = document.createRange().createContextualFragment("<svg>").firstChild.namespaceURI;
 const drawn = (name, attributes, text = "") => {
   const made = document.createElementNS(svgNamespace, name);
@@ -84,17 +85,17 @@ const drawn = (name, attributes, text = "") => {
 };
 const picture = of => {
   const svg = drawn("svg", { width: of.width, height: of.height, role: "img",
-    "aria-label": "recorded system calls, one lane a process, time runs downwards" });
+    "aria-label": of.label });
   svg.append(
     ...of.lanes.flatMap(lane => [
       drawn("text", { class: "lane", x: lane.x, y: 20 }, lane.name),
       drawn("line", { x1: lane.x, y1: 30, x2: lane.x, y2: of.height })]),
-    ...of.calls.flatMap(call => [
-      call.gap === null ? "" : drawn("text", { class: "time", x: 40, y: call.gap }, "…"),
-      drawn("text", { class: "time", x: 4, y: call.y }, call.time),
-      drawn("circle", { cx: call.x, cy: call.y - 4, r: 4, class: call.effect ? "touched" : "" }),
-      drawn("text", { x: call.x + 10, y: call.y }, call.text),
-      call.effect ? drawn("text", { class: "touched", x: call.x + 10, y: call.y + 18 }, call.effect) : ""]));
+    ...of.events.flatMap(event => [
+      event.gap === null ? "" : drawn("text", { class: "time", x: 40, y: event.gap }, "…"),
+      drawn("text", { class: "time", x: 4, y: event.y }, event.time),
+      drawn("circle", { cx: event.x, cy: event.y - 4, r: 4, class: event.effect ? "touched" : "" }),
+      drawn("text", { x: event.x + 10, y: event.y }, event.text),
+      event.effect ? drawn("text", { class: "touched", x: event.x + 10, y: event.y + 18 }, event.effect) : ""]));
   return element("div", { class: "calls" }, svg);
 };
 
