@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, fence};
 
 use libc::sem_t;
 use nix::fcntl::OFlag;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, shm_open};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
@@ -88,9 +89,21 @@ pub(crate) fn run(way: &str, memory: &str) -> bool {
         "peterson" => shared.peterson(false),
         "peterson-with-fence" => shared.peterson(true),
         "upside-down" => shared.upside_down(),
+        "beyond-the-end" => beyond_the_end(),
         _ => return false,
     }
     true
+}
+
+/// Maps an object of no length, and uses it.
+fn beyond_the_end() {
+    let object = memfd_create(c"empty", MFdFlags::empty()).unwrap();
+    let length = NonZeroUsize::new(4096).unwrap();
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping, wherever there is room.
+    let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, &object, 0) };
+    // SAFETY: it is mapped; the kernel has nothing to put there, and says so by SIGBUS.
+    unsafe { start.unwrap().cast::<u64>().write_volatile(1) };
 }
 
 #[derive(Clone, Copy)]

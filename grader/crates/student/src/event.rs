@@ -34,7 +34,7 @@ pub(crate) enum Event {
         walls: Walls,
     },
     /// One test has a verdict.
-    Tested(Tested),
+    Tested(Box<Tested>),
     /// All tests of the lab have a verdict.
     Finished(Progress),
 }

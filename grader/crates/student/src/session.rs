@@ -96,7 +96,7 @@ pub(crate) fn check(
         walls: walls.clone(),
     });
     let tests: Vec<Tested> = runner::run(name, &built, &walls, &taught, &|tested| {
-        tell(Event::Tested(tested.clone()));
+        tell(Event::Tested(Box::new(tested.clone())));
     })?;
     let progress = Progress::of(name, &tests, millis(began.elapsed()));
     tell(Event::Finished(progress.clone()));

@@ -47,7 +47,7 @@ impl<'a> Teller<'a> {
                 show::status(format_args!("{n_tests} public tests"));
                 seen.walls = Some(walls.clone());
             }
-            Event::Tested(tested) => seen.tests.push(tested.clone()),
+            Event::Tested(tested) => seen.tests.push(*tested.clone()),
             Event::Finished(progress) => self.finish(&mut seen, progress),
         }
     }

@@ -1,6 +1,5 @@
 //! What a plan does to a program: holds it, lets the others run, and lets it go on.
 
-use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 
 use super::instruction::drains_stores;
@@ -197,11 +196,9 @@ impl Explorer {
         let before = pending.value(tracee);
         // One instruction may touch two regions; a fault that is not ours is met again later.
         while !tracee.step()? {
-            let info = ptrace::getsiginfo(tracee.pid)?;
-            // SAFETY: as in `note_fault`.
-            let address = unsafe { info.si_addr() } as u64;
-            if !space.is_closed(address) {
-                tracee.signals.push(Signal::SIGSEGV);
+            let (signal, address) = tracee.fault()?;
+            if signal != Signal::SIGSEGV || !space.is_closed(address) {
+                tracee.signals.push(signal); // its own
                 return Ok(());
             }
             space.open(tracee, address)?;

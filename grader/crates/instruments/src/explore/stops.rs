@@ -149,11 +149,10 @@ impl Explorer {
             .any(|(other, tracee)| other != index && tracee.state != State::Ended);
         let tracee = &mut self.tracees[index];
         let space = &self.spaces[tracee.space];
-        let info = ptrace::getsiginfo(tracee.pid)?;
-        // SAFETY: a SIGSEGV that the kernel sent has an address; any other reads as some number.
-        let address = unsafe { info.si_addr() } as u64;
-        let Some(place) = space.place(address).filter(|_| space.is_closed(address)) else {
-            tracee.signals.push(Signal::SIGSEGV); // its own
+        let (signal, address) = tracee.fault()?;
+        let is_access = signal == Signal::SIGSEGV && space.is_closed(address);
+        let Some(place) = space.place(address).filter(|_| is_access) else {
+            tracee.signals.push(signal); // its own
             return Ok(());
         };
         let code = tracee.code()?;

@@ -1,5 +1,7 @@
 //! A store buffer as x86 processors have one: stores that their program sees and the others not.
 
+use nix::sys::signal::Signal;
+
 use super::instruction::{kind, store_size};
 use super::pending::Pending;
 use super::space::Space;
@@ -66,7 +68,12 @@ impl StoreBuffer {
         }
         let old = owner.peek(pending.address)?;
         let before = pending.value(owner);
-        owner.step()?;
+        if !owner.step()?
+            && let (signal, _) = owner.fault()?
+            && signal != Signal::SIGSEGV
+        {
+            owner.signals.push(signal); // its own
+        }
         let change = pending.change(owner, before);
         if !is_plain {
             space.close_all(owner)?;

@@ -108,7 +108,10 @@ impl Tracee {
         ptrace::step(self.pid, None)?;
         match self.wait()? {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => Ok(true),
-            WaitStatus::Stopped(_, Signal::SIGSEGV) => Ok(false),
+            WaitStatus::Stopped(
+                _,
+                Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE,
+            ) => Ok(false),
             WaitStatus::Stopped(_, signal) => {
                 self.signals.push(signal);
                 self.step()
@@ -119,6 +122,15 @@ impl Tracee {
             }
             _ => self.step(),
         }
+    }
+
+    /// The fault that it is stopped at, and the address of it. A signal that a process has sent has
+    /// some number there.
+    pub(super) fn fault(&self) -> nix::Result<(Signal, u64)> {
+        let info = ptrace::getsiginfo(self.pid)?;
+        // SAFETY: what the kernel sends for a fault has an address; any other reads as some number.
+        let address = unsafe { info.si_addr() } as u64;
+        Ok((Signal::try_from(info.si_signo)?, address))
     }
 
     /// Makes it call the kernel, at the address of some `syscall` instruction of its program. Only

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use instruments::explore::{Story, systematic};
+use instruments::explore::{Plan, Story, systematic};
 
 use crate::race::{all_is_well, found, race_in};
 
@@ -35,6 +35,12 @@ impl Drop for Gone {
     fn drop(&mut self) {
         let _never_made = std::fs::remove_file(&self.0);
     }
+}
+
+#[test]
+fn a_fault_of_the_program_itself_is_its_own() {
+    let story = race_in("race-beyond-the-end", "").run(Plan::InOrder { first: 0 });
+    assert_eq!(story.ends[0].1, Some(libc::SIGBUS), "{story:?}");
 }
 
 #[test]

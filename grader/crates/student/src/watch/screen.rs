@@ -79,7 +79,7 @@ impl Screen {
                 self.walls = Some(walls);
                 self.state = State::Running { n_tests, build_ms };
             }
-            Event::Tested(tested) => self.coming.push(tested),
+            Event::Tested(tested) => self.coming.push(*tested),
             Event::Finished(progress) => {
                 let build_ms = match self.state {
                     State::Running { build_ms, .. } => build_ms,
