@@ -32,6 +32,7 @@ mod log;
 mod memory;
 mod notify;
 mod point;
+mod possible;
 mod proxy;
 mod quiet;
 mod recorder;

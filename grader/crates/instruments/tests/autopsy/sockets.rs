@@ -90,7 +90,10 @@ pub(crate) fn a_time_limit_of_the_socket_itself_is_seen() {
 
 #[test]
 pub(crate) fn both_write_and_nobody_reads() {
+    // What one sends wakes the other for a moment, so each is looked at after the other's last.
     let case = victim("unix-full-both-ways", "")
+        .asleep_in("ping", SYS_sendto)
+        .asleep_in("pong", SYS_sendto)
         .asleep_in("ping", SYS_sendto)
         .asleep_in("pong", SYS_sendto);
     case.is_stuck_and_says(&[
