@@ -25,7 +25,7 @@ pub use fds::{Fd, Object};
 pub use maps::Mapping;
 pub use memory::{read_bytes, read_path, read_u32, read_u64};
 pub use pidfd::PidFd;
-pub(crate) use real_user::as_debugger;
+pub(crate) use real_user::{as_debugger, seize};
 pub use share::Share;
 pub use status::{Glance, Signals, State, Switches};
 pub use syscall::{Activity, Syscall};

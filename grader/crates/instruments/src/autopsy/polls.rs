@@ -31,7 +31,7 @@ pub(super) fn waiting(blocked: &Blocked<'_>) -> String {
 /// is not known who: whoever waits for a new client waits for anybody.
 pub(super) fn awaited(blocked: &Blocked<'_>) -> Vec<Process> {
     let of_one = |interest: &Interest| {
-        let fd = blocked.process.fd(interest.fd)?;
+        let fd = blocked.scene.fd(blocked.process, interest.fd)?;
         let writes = interest.events.iter().any(|event| WRITES.contains(event));
         let others = circle::behind(blocked, &fd, writes);
         (!others.is_empty()).then_some(others)
@@ -133,7 +133,7 @@ fn sentence(blocked: &Blocked<'_>, interests: Vec<Interest>) -> String {
 }
 
 fn describe(blocked: &Blocked<'_>, interest: &Interest) -> String {
-    let Some(fd) = blocked.process.fd(interest.fd) else {
+    let Some(fd) = blocked.scene.fd(blocked.process, interest.fd) else {
         return format!("fd {}, which is closed", interest.fd);
     };
     let is_pipe = fd.object.is_some_and(|o| o.is_pipe);

@@ -18,6 +18,7 @@ type Descriptors = (Process, Vec<(i32, PathBuf)>);
 
 /// The examined processes at the second look. Descriptors are read when first asked for, since
 /// most hangs need those of a few processes and a machine has many.
+#[derive(Default)]
 pub(super) struct Scene {
     members: Vec<Process>,
     tree: Tree,
@@ -84,15 +85,7 @@ impl Scene {
         Self {
             members,
             tree,
-            descriptors: OnceCell::new(),
-            names: Memo::default(),
-            fds: Memo::default(),
-            sockets: Memo::default(),
-            tables: Memo::default(),
-            threads: Memo::default(),
-            maps: Memo::default(),
-            signals: Memo::default(),
-            has_timers: Memo::default(),
+            ..Self::default()
         }
     }
 

@@ -18,7 +18,7 @@ use super::story::{Ending, Story};
 use super::tracee::{State, Tracee};
 use super::{Plan, Unavailable};
 use crate::Process;
-use crate::proc::as_debugger;
+use crate::proc::seize;
 
 /// Processor time after which the programs are ended: some loop of theirs never ends.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -90,14 +90,8 @@ impl Explorer {
     /// # Errors
     /// If the kernel does not let us trace it.
     pub fn adopt(&mut self, pid: i32, name: &str) -> Result<(), Unavailable> {
-        let options = Options::PTRACE_O_TRACESYSGOOD
-            | Options::PTRACE_O_TRACEFORK
-            | Options::PTRACE_O_TRACEVFORK
-            | Options::PTRACE_O_TRACECLONE
-            | Options::PTRACE_O_TRACEEXEC
-            | Options::PTRACE_O_EXITKILL;
         let id = Pid::from_raw(pid);
-        as_debugger(|| Ok(ptrace::seize(id, options)?))
+        seize(id, Options::PTRACE_O_EXITKILL)
             .map_err(|error| Unavailable::Forbidden { pid, error })?;
         self.pin(id);
         self.alarm.add(pid);

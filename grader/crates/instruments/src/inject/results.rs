@@ -21,13 +21,13 @@ use nix::unistd::Pid;
 
 use crate::inject::Entry;
 use crate::inject::recorder::Shared;
-use crate::proc::{Process, as_debugger, read_u32};
+use crate::proc::{Process, read_u32, seize};
 
 /// Made once by every program, by its C library, and never sleeps.
 pub(crate) const AT_THE_START: i64 = libc::SYS_set_tid_address;
 
 /// The kernel's own words for "a signal came first; make the call again, or fail with EINTR".
-const INTERRUPTED: std::ops::RangeInclusive<i64> = 512..=516;
+const INTERRUPTED: std::ops::RangeInclusive<i64> = -516..=-512;
 
 /// Traces the program of this thread, which waits for an answer to its announcement, and all that
 /// it starts, until the last of them has ended.
@@ -45,12 +45,7 @@ pub(crate) fn follow(shared: &Arc<Shared>, tid: i32) -> io::Result<()> {
 }
 
 fn serve(shared: &Shared, first: Pid, attached: &SyncSender<io::Result<()>>) {
-    let options = Options::PTRACE_O_TRACESYSGOOD
-        | Options::PTRACE_O_TRACEFORK
-        | Options::PTRACE_O_TRACEVFORK
-        | Options::PTRACE_O_TRACECLONE
-        | Options::PTRACE_O_TRACEEXEC;
-    let done = as_debugger(|| Ok(ptrace::seize(first, options)?))
+    let done = seize(first, Options::empty())
         // It stops when its call is over; from there it goes on from call to call.
         .and_then(|()| Ok(ptrace::interrupt(first)?));
     let is_attached = done.is_ok();
@@ -116,7 +111,7 @@ fn note(shared: &Shared, tid: Pid) {
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: as above, at the end of a call.
             let returned = unsafe { info.u.exit.sval };
-            let is_interrupted = INTERRUPTED.contains(&-returned);
+            let is_interrupted = INTERRUPTED.contains(&returned);
             if !is_interrupted {
                 book.unfinished.remove(&tid.as_raw());
             }

@@ -6,7 +6,8 @@
 
 use std::io;
 
-use nix::unistd::Uid;
+use nix::sys::ptrace::{self, Options};
+use nix::unistd::{Pid, Uid};
 
 /// Does something; if it is refused, once more with the effective user and group as the real ones, in
 /// this thread alone: the library's calls would change all threads. The saved id leads back.
@@ -17,6 +18,17 @@ pub(crate) fn as_debugger<T>(action: impl Fn() -> io::Result<T>) -> io::Result<T
         }
         done => done,
     }
+}
+
+/// Makes the calling thread the tracer of a process and of all threads and processes that it will
+/// start, at every call, exec and birth of theirs. It is not stopped by that.
+pub(crate) fn seize(pid: Pid, more: Options) -> io::Result<()> {
+    let all = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC;
+    as_debugger(|| Ok(ptrace::seize(pid, all | more)?))
 }
 
 /// What came of it; an error if the ids cannot be changed.
