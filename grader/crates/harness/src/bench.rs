@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use instruments::Process;
-use instruments::inject::{Point, Recorder, Rule};
+use instruments::inject::Recorder;
 use instruments::proc::{State, Tree};
 use model::{Finding, Limits, Symptom, Timeline};
 use nix::sys::statvfs::statvfs;
@@ -104,15 +104,11 @@ impl Session {
         self.seen.lock().expect("no holder of this lock panics")
     }
 
-    /// Starts a watch that counts for this test's verdict.
-    pub(crate) fn watch(&self, rules: Vec<Rule>, also: &[Point]) -> Check<Watch> {
-        let watch = Watch::new(Recorder::start(rules, also)?);
-        self.add(watch.clone());
-        Ok(watch)
-    }
-
-    pub(crate) fn add(&self, watch: Watch) {
-        self.watches().push(watch);
+    /// A watch that counts for this test's verdict.
+    pub(crate) fn watch(&self, recorder: Recorder) -> Watch {
+        let watch = Watch::new(recorder);
+        self.watches().push(watch.clone());
+        watch
     }
 
     /// The recorded calls, or the steps of a schedule, that explain the test's end.

@@ -65,14 +65,14 @@ impl Bench {
     /// Watches the system calls of several programs together, each started with
     /// [`Launch::watched`], applies `rules` to them and records the calls of `also`, too.
     pub fn watch<R: IntoIterator<Item = Rule>>(&self, rules: R, also: &[Point]) -> Check<Watch> {
-        self.session.watch(rules.into_iter().collect(), also)
+        let recorder = Recorder::start(rules.into_iter().collect(), also)?;
+        Ok(self.session.watch(recorder))
     }
 
     /// Watches what these calls return, which takes tracing the programs.
     pub fn watch_results(&self, calls: &[Point]) -> Check<Watch> {
-        let watch = Watch::new(Recorder::with_results(Vec::new(), calls)?);
-        self.session.add(watch.clone());
-        Ok(watch)
+        let recorder = Recorder::with_results(Vec::new(), calls)?;
+        Ok(self.session.watch(recorder))
     }
 
     /// What was recorded so far by [`watch_results`](Self::watch_results). The test ends as
@@ -113,9 +113,8 @@ impl Launch {
         if self.rules.is_empty() && self.recorded.is_empty() {
             return Ok(None);
         }
-        let watch = self
-            .session
-            .watch(std::mem::take(&mut self.rules), &self.recorded)?;
+        let recorder = Recorder::start(std::mem::take(&mut self.rules), &self.recorded)?;
+        let watch = self.session.watch(recorder);
         let name = self.argv[0].rsplit('/').next().unwrap_or_default();
         Ok(Some((watch, name.to_owned())))
     }

@@ -22,7 +22,7 @@ mod sockets;
 mod sysv;
 mod tcp_socket;
 mod timeouts;
-mod unix_peer;
+mod unix_socket;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::scene::Scene;
-use super::{tcp_socket, unix_peer};
+use super::{tcp_socket, unix_socket};
 use crate::proc::{Fd, Process};
 
 /// One row of a table.
@@ -48,7 +48,7 @@ pub(super) fn find(scene: &Scene, process: Process, fd: &Fd) -> Option<Socket> {
 }
 
 fn find_unix(scene: &Scene, process: Process, inode: u64) -> Option<Socket> {
-    let Some(told) = unix_peer::ask(process, inode) else {
+    let Some(told) = unix_socket::ask(process, inode) else {
         return unix(&scene.table(process, "unix")?, inode);
     };
     Some(Socket {
