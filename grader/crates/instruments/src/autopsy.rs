@@ -2,7 +2,8 @@
 //!
 //! Diagnose before killing, and without stopping first: both falsify the states. Two looks a
 //! tenth of a second apart tell a process that is blocked from one that spins or polls. What
-//! cannot be read is left out; nothing here blocks for longer than that tenth, or panics.
+//! cannot be read is left out; nothing here panics, or blocks for longer than that tenth and
+//! the little that a thread which was met awake is given to fall asleep again.
 
 mod blocked;
 mod calls;
@@ -34,6 +35,10 @@ use scene::Scene;
 
 /// Between the two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// How much longer a thread that is awake, but hardly computes, is waited for to sleep again. In
+/// a crowd it spends most of this waiting for a CPU.
+const NODDING_OFF: Duration = Duration::from_millis(25);
 
 /// More wake-ups than this between the looks are polling.
 const POLLING: u64 = 3;
@@ -169,6 +174,29 @@ fn look(processes: &[Process]) -> Vec<Look> {
         .collect()
 }
 
+/// One thread at the second look.
+struct Sight {
+    state: State,
+    switches: Option<Switches>,
+    activity: Option<Activity>,
+}
+
+impl Sight {
+    /// `None` when the thread is gone.
+    fn of(thread: Thread) -> Option<Self> {
+        let Glance { state, switches } = thread.glance()?;
+        Some(Self {
+            state,
+            switches,
+            activity: thread.activity(),
+        })
+    }
+
+    fn is_running(&self) -> bool {
+        self.state == State::Running || self.activity == Some(Activity::Running)
+    }
+}
+
 fn examine<'a>(
     scene: &'a Scene,
     process: Process,
@@ -184,8 +212,15 @@ fn examine<'a>(
             call: None,
         })
     };
-    let Glance { state, switches } = thread.glance()?;
-    match state {
+    let spent = || Some(thread.cpu()? - earlier?.cpu?);
+    let computes = spent().is_some_and(|used| used > began.elapsed() / 2);
+    let mut sight = Sight::of(thread)?;
+    // Met awake by chance, a thread that sleeps in between is explained by what it sleeps in.
+    while sight.is_running() && !computes && began.elapsed() < BETWEEN_LOOKS + NODDING_OFF {
+        sleep(Duration::from_micros(200));
+        sight = Sight::of(thread)?;
+    }
+    match sight.state {
         State::Zombie => return finding(children::zombie(scene, process), Motion::Ended),
         State::Dead => return None,
         State::Stopped => {
@@ -199,19 +234,15 @@ fn examine<'a>(
         State::Traced => return finding("is held by a debugger".to_owned(), Motion::Possible),
         State::Running | State::Asleep | State::Uninterruptible => {}
     }
-    let used = thread
-        .cpu()
-        .zip(earlier.and_then(|look| look.cpu))
-        .map(|(now, then)| now - then);
-    let woke = switches
+    let woke = sight
+        .switches
         .zip(earlier.and_then(|look| look.switches))
         .map_or(0, |(now, then)| {
             now.voluntary.saturating_sub(then.voluntary)
         });
     let passed = began.elapsed().as_millis();
-    let activity = thread.activity();
-    if state == State::Running || activity == Some(Activity::Running) {
-        let cpu = used.map_or(String::new(), |used| {
+    if sight.is_running() {
+        let cpu = spent().map_or(String::new(), |used| {
             format!(": it used {} ms of CPU in {passed} ms", used.as_millis())
         });
         let sentence = format!(
@@ -220,7 +251,7 @@ fn examine<'a>(
         );
         return finding(sentence, Motion::Possible);
     }
-    let Some(Activity::Inside(call)) = activity else {
+    let Some(Activity::Inside(call)) = sight.activity else {
         let place = thread
             .kernel_function()
             .map_or(String::new(), |name| format!(" in {name}"));
@@ -239,7 +270,7 @@ fn examine<'a>(
     // One that was not there at the first look has just been born: things move.
     let still = earlier.is_some()
         && woke == 0
-        && state == State::Asleep
+        && sight.state == State::Asleep
         && !timeouts::may_end_by_itself(process, &blocked);
     let motion = if still {
         Motion::None

@@ -7,11 +7,18 @@ use std::time::Duration;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::waitpid;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::pause;
 
 use crate::{call_me, child, for_ever};
 
 extern "C" fn nothing(_: i32) {}
+
+fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .unwrap()
+        .into()
+}
 
 pub(crate) fn hang(way: &str, _: &str) -> bool {
     match way {
@@ -31,6 +38,8 @@ pub(crate) fn hang(way: &str, _: &str) -> bool {
         },
         "polling" => loop {
             sleep(Duration::from_millis(1));
+            let before = thread_cpu();
+            while thread_cpu() - before < Duration::from_micros(300) {}
         },
         "sleep" => sleep(Duration::from_secs(1234)),
         "pause" => pause(),

@@ -45,17 +45,14 @@ pub(crate) fn an_endless_loop() {
     case.may_end_and_says(&["is running: it used ", " ms of CPU in ", "busy waiting"]);
 }
 
+/// It computes a quarter of its time, and is told by what it does in between wherever the look
+/// meets it.
 #[test]
 pub(crate) fn polling_instead_of_waiting() {
     let case = victim("polling", "").asleep_in("", SYS_clock_nanosleep);
-    let autopsy = case.autopsy();
-    let text = autopsy.lines.join("\n");
-    // The look may meet it awake.
-    assert!(
-        text.contains("it polls instead of waiting") || text.contains("is running"),
-        "{text}"
-    );
-    assert!(!autopsy.all_asleep_without_timer, "{text}");
+    for _ in 0..20 {
+        case.may_end_and_says(&["(clock_nanosleep)", "it polls instead of waiting"]);
+    }
 }
 
 #[test]
