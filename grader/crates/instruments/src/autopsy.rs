@@ -3,7 +3,7 @@
 //! Diagnose before killing, and without stopping first: both falsify the states. Two looks a
 //! tenth of a second apart tell a process that is blocked from one that spins or polls. What
 //! cannot be read is left out; nothing here panics, or blocks for longer than that tenth and
-//! the little that a thread which was met awake is given to fall asleep again.
+//! what a [closer look](look) at restless threads takes.
 
 mod blocked;
 mod calls;
@@ -13,6 +13,7 @@ mod files;
 mod futex;
 mod futex_word;
 mod locks;
+mod look;
 mod pipes;
 mod polls;
 mod scene;
@@ -28,17 +29,14 @@ mod unix_socket;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::proc::{Activity, Glance, Process, State, Switches, Thread};
+use crate::proc::{Activity, Process, State, Thread};
 use blocked::Blocked;
 pub(crate) use calls::name as call_name;
+use look::{FirstLook, Look};
 use scene::Scene;
 
 /// Between the two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// How much longer a thread that is awake, but hardly computes, is waited for to sleep again. In
-/// a crowd it spends most of this waiting for a CPU.
-const NODDING_OFF: Duration = Duration::from_millis(25);
 
 /// More wake-ups than this between the looks are polling.
 const POLLING: u64 = 3;
@@ -59,7 +57,7 @@ pub struct Autopsy {
 
 /// Explains the processes with these numbers and all their descendants.
 pub fn explain(roots: &[i32]) -> Autopsy {
-    let before = look(&scene::members(roots));
+    let before = look::first(&scene::members(roots));
     let began = Instant::now();
     sleep(BETWEEN_LOOKS);
     let scene = Scene::new(roots);
@@ -156,52 +154,11 @@ enum Motion {
     Ended,
 }
 
-/// One thread at the first look.
-struct Look {
-    thread: Thread,
-    switches: Option<Switches>,
-    cpu: Option<Duration>,
-}
-
-fn look(processes: &[Process]) -> Vec<Look> {
-    let threads = processes.iter().flat_map(|process| process.threads());
-    threads
-        .map(|thread| Look {
-            thread,
-            switches: thread.switches(),
-            cpu: thread.cpu(),
-        })
-        .collect()
-}
-
-/// One thread at the second look.
-struct Sight {
-    state: State,
-    switches: Option<Switches>,
-    activity: Option<Activity>,
-}
-
-impl Sight {
-    /// `None` when the thread is gone.
-    fn of(thread: Thread) -> Option<Self> {
-        let Glance { state, switches } = thread.glance()?;
-        Some(Self {
-            state,
-            switches,
-            activity: thread.activity(),
-        })
-    }
-
-    fn is_running(&self) -> bool {
-        self.state == State::Running || self.activity == Some(Activity::Running)
-    }
-}
-
 fn examine<'a>(
     scene: &'a Scene,
     process: Process,
     thread: Thread,
-    earlier: Option<&Look>,
+    earlier: Option<&FirstLook>,
     began: Instant,
 ) -> Option<Finding<'a>> {
     let finding = |sentence: String, motion| {
@@ -212,15 +169,8 @@ fn examine<'a>(
             call: None,
         })
     };
-    let spent = || Some(thread.cpu()? - earlier?.cpu?);
-    let computes = spent().is_some_and(|used| used > began.elapsed() / 2);
-    let mut sight = Sight::of(thread)?;
-    // Met awake by chance, a thread that sleeps in between is explained by what it sleeps in.
-    while sight.is_running() && !computes && began.elapsed() < BETWEEN_LOOKS + NODDING_OFF {
-        sleep(Duration::from_micros(200));
-        sight = Sight::of(thread)?;
-    }
-    match sight.state {
+    let look = Look::second(thread, earlier, began)?;
+    match look.state {
         State::Zombie => return finding(children::zombie(scene, process), Motion::Ended),
         State::Dead => return None,
         State::Stopped => {
@@ -234,15 +184,9 @@ fn examine<'a>(
         State::Traced => return finding("is held by a debugger".to_owned(), Motion::Possible),
         State::Running | State::Asleep | State::Uninterruptible => {}
     }
-    let woke = sight
-        .switches
-        .zip(earlier.and_then(|look| look.switches))
-        .map_or(0, |(now, then)| {
-            now.voluntary.saturating_sub(then.voluntary)
-        });
     let passed = began.elapsed().as_millis();
-    if sight.is_running() {
-        let cpu = spent().map_or(String::new(), |used| {
+    if look.is_running() {
+        let cpu = look.used.map_or(String::new(), |used| {
             format!(": it used {} ms of CPU in {passed} ms", used.as_millis())
         });
         let sentence = format!(
@@ -251,7 +195,7 @@ fn examine<'a>(
         );
         return finding(sentence, Motion::Possible);
     }
-    let Some(Activity::Inside(call)) = sight.activity else {
+    let Some(Activity::Inside(call)) = look.activity else {
         let place = thread
             .kernel_function()
             .map_or(String::new(), |name| format!(" in {name}"));
@@ -261,16 +205,17 @@ fn examine<'a>(
         );
     };
     let blocked = Blocked::new(scene, process, thread, call);
-    let polling = match woke {
+    let polling = match look.woke {
         0..=POLLING => String::new(),
         _ => format!(
-            ". It woke {woke} times in {passed} ms: it polls instead of waiting for an event"
+            ". It woke {} times in {passed} ms: it polls instead of waiting for an event",
+            look.woke
         ),
     };
     // One that was not there at the first look has just been born: things move.
     let still = earlier.is_some()
-        && woke == 0
-        && sight.state == State::Asleep
+        && look.woke == 0
+        && look.state == State::Asleep
         && !timeouts::may_end_by_itself(process, &blocked);
     let motion = if still {
         Motion::None

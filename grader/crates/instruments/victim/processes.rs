@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::thread::{Builder, sleep};
 use std::time::Duration;
 
+use nix::poll::poll;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
@@ -38,8 +39,14 @@ pub(crate) fn hang(way: &str, _: &str) -> bool {
         },
         "polling" => loop {
             sleep(Duration::from_millis(1));
+        },
+        "restless" => loop {
+            sleep(Duration::from_millis(20));
+            for _ in 0..4 {
+                poll(&mut [], 1u8).unwrap();
+            }
             let before = thread_cpu();
-            while thread_cpu() - before < Duration::from_micros(300) {}
+            while thread_cpu() - before < Duration::from_millis(1) {}
         },
         "sleep" => sleep(Duration::from_secs(1234)),
         "pause" => pause(),

@@ -45,11 +45,16 @@ pub(crate) fn an_endless_loop() {
     case.may_end_and_says(&["is running: it used ", " ms of CPU in ", "busy waiting"]);
 }
 
-/// It computes a quarter of its time, and is told by what it does in between wherever the look
-/// meets it.
 #[test]
 pub(crate) fn polling_instead_of_waiting() {
     let case = victim("polling", "").asleep_in("", SYS_clock_nanosleep);
+    case.may_end_and_says(&["(clock_nanosleep)", "it polls instead of waiting"]);
+}
+
+/// It waits elsewhere, too, and computes a little; a look meets it there every fifth time.
+#[test]
+pub(crate) fn a_restless_process_is_told_by_its_longest_sleep() {
+    let case = victim("restless", "").asleep_in("", SYS_clock_nanosleep);
     for _ in 0..20 {
         case.may_end_and_says(&["(clock_nanosleep)", "it polls instead of waiting"]);
     }
