@@ -228,23 +228,29 @@ impl Process {
                 || busy.is_some_and(|busy| self.proc().cpu() > Some(busy))
         });
         let before = self.usage();
+        let used = || {
+            let ((switches, cpu), before) = (self.usage()?, before?);
+            Some((switches - before.0, cpu.saturating_sub(before.1)))
+        };
+        let is_busy = |(switches, cpu)| switches > MAX_SWITCHES || cpu >= MAX_CPU;
         thread::sleep(window);
+        // Whoever is not asleep now may spin and get no CPU to do it on. That shows in the end.
+        clock::until(|| {
+            self.exit().is_some() || self.proc().is_asleep() || used().is_none_or(is_busy)
+        });
         if self.exit().is_some() {
             return Err(self.ended_early(&format!("it sleeps, {what}"), ""));
         }
-        let (Some((switches, cpu)), Some(before)) = (self.usage(), before) else {
-            return Ok(()); // what cannot be read is no evidence
-        };
-        let (switches, cpu) = (switches - before.0, cpu.saturating_sub(before.1));
-        if switches <= MAX_SWITCHES && cpu < MAX_CPU {
-            return Ok(());
+        match used() {
+            Some((switches, cpu)) if is_busy((switches, cpu)) => Err(found(
+                Symptom::BusyWait,
+                format!("`{}` does not sleep, {what}", self.command()),
+                format!("no wake-up and no CPU time in {} ms", window.as_millis()),
+                format!("{switches} wake-ups and {} ms of CPU time", cpu.as_millis()),
+            )),
+            // What cannot be read is no evidence.
+            _ => Ok(()),
         }
-        Err(found(
-            Symptom::BusyWait,
-            format!("`{}` does not sleep, {what}", self.command()),
-            format!("no wake-up and no CPU time in {} ms", window.as_millis()),
-            format!("{switches} wake-ups and {} ms of CPU time", cpu.as_millis()),
-        ))
     }
 
     /// Voluntary switches and CPU time so far, all threads together.
