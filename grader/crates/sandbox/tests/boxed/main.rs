@@ -156,6 +156,7 @@ fn run_all(wanted: &[&str]) -> ExitCode {
                     .unwrap();
                 if output.status.success() {
                     println!("{title} ... ok");
+                    print!("{}", String::from_utf8_lossy(&output.stdout));
                 } else {
                     failures += 1;
                     println!("{title} ... FAILED ({})", output.status);
