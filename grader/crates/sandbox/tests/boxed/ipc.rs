@@ -106,7 +106,7 @@ fn shared_memory_and_semaphores_have_the_same_names(level: Level) {
 
 fn message_queues_have_the_same_names(level: Level) {
     // Landlock goes by where a file system is mounted, and nobody on this level may mount one.
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     if level == Level::E && !mounts.contains(" mqueue ") {
         println!("not on this machine: /dev/mqueue is not mounted");
         return;
