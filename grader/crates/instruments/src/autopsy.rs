@@ -186,7 +186,8 @@ fn examine<'a>(
     }
     let passed = began.elapsed().as_millis();
     if look.is_running() {
-        let cpu = look.used.map_or(String::new(), |used| {
+        let used = earlier.and_then(FirstLook::used);
+        let cpu = used.map_or(String::new(), |used| {
             format!(": it used {} ms of CPU in {passed} ms", used.as_millis())
         });
         let sentence = format!(

@@ -20,6 +20,13 @@ pub(super) struct FirstLook {
     cpu: Option<Duration>,
 }
 
+impl FirstLook {
+    /// The CPU time that the thread has used since then.
+    pub(super) fn used(&self) -> Option<Duration> {
+        Some(self.thread.cpu()?.saturating_sub(self.cpu?))
+    }
+}
+
 /// Looks at all threads of these processes.
 pub(super) fn first(processes: &[Process]) -> Vec<FirstLook> {
     let threads = processes.iter().flat_map(|process| process.threads());
@@ -39,8 +46,6 @@ pub(super) struct Look {
     pub(super) activity: Option<Activity>,
     /// How often it woke since the first look; 0 if that is not known.
     pub(super) woke: u64,
-    /// The CPU time it has used since then.
-    pub(super) used: Option<Duration>,
     switches: Option<Switches>,
 }
 
@@ -54,7 +59,9 @@ impl Look {
         began: Instant,
     ) -> Option<Self> {
         let mut now = Self::at(thread, first)?;
-        if !now.is_restless(began.elapsed()) {
+        let used = || first.and_then(FirstLook::used);
+        let computes = || used().is_some_and(|used| used > began.elapsed() / 2);
+        if now.has_ended() || now.stays() || computes() {
             return Some(now);
         }
         let until = (Instant::now() + RESTLESS).min(began + LATEST);
@@ -82,12 +89,10 @@ impl Look {
         let woke = switches
             .zip(first.and_then(|first| first.switches))
             .map(|(now, then)| now.voluntary.saturating_sub(then.voluntary));
-        let used = thread.cpu().zip(first.and_then(|first| first.cpu));
         Some(Self {
             state,
             activity: thread.activity(),
             woke: woke.unwrap_or_default(),
-            used: used.map(|(now, then)| now.saturating_sub(then)),
             switches,
         })
     }
@@ -97,10 +102,9 @@ impl Look {
         self.state == State::Running || self.activity == Some(Activity::Running)
     }
 
-    /// It does not stay in one call, and does not compute for most of the time either.
-    fn is_restless(&self, time: Duration) -> bool {
-        let computes = self.used.is_some_and(|used| used > time / 2);
-        !self.has_ended() && !computes && (self.woke > 0 || self.is_running())
+    /// It has not moved since the first look.
+    fn stays(&self) -> bool {
+        self.woke == 0 && !self.is_running()
     }
 
     fn has_ended(&self) -> bool {
