@@ -67,21 +67,32 @@ pub(crate) fn an_unknown_program_ends_with_127(bench: &Bench) -> Check {
     let (mut probe, _input, _output) = probe_with_pipes(bench)?;
     let unknown = format!("no-such-program-{}", bench.number(0..1 << 32));
     let what = format!("the exit code of a stage `{unknown}`");
-    let mut value = |call, args| match probe.call(call, args)? {
-        Reply::Value(values) => Ok(values),
-        Reply::Error { text, .. } => {
-            // A child that ran on is a second probe: it answers as well, and waits for calls.
-            let stages = probe.process.proc().children();
-            let got = match stages.iter().any(|stage| !stage.has_ended()) {
-                true => format!("{text}, and the child runs on in the code of its caller"),
-                false => text,
-            };
-            Err(wrong(what.as_str(), "127", got))
+    let mut reply = probe.call("spawn_stage", stage(&unknown))?;
+    // A child that runs on is a second probe: it answers as well, and waits for calls. Two probes
+    // would each read a part of the next call, so it has to be seen before there is one.
+    let mut runs_on = false;
+    bench.until(|| {
+        let mut stages = probe.process.proc().children();
+        stages.retain(|stage| !stage.has_ended());
+        runs_on = !stages.is_empty();
+        stages.iter().all(|stage| stage.is_asleep())
+    });
+    if matches!(reply, Reply::Value(_)) && probe.has_answered()? {
+        reply = probe.receive("spawn_stage")?;
+    }
+    let pid = match reply {
+        Reply::Value(values) => values,
+        Reply::Error { mut text, .. } => {
+            if runs_on {
+                text += ", and the child runs on in the code of its caller";
+            }
+            return Err(wrong(what, "127", text));
         }
     };
-    let pid = value("spawn_stage", stage(&unknown))?;
-    let ended = value("wait", Fields::new().bytes(pid.get(0)))?;
-    ensure_eq(what, Some(127), ended.parse(0))
+    match probe.call("wait", Fields::new().bytes(pid.get(0)))? {
+        Reply::Value(ended) => ensure_eq(what, Some(127), ended.parse(0)),
+        Reply::Error { text, .. } => Err(wrong(what, "127", text)),
+    }
 }
 
 /// A probe with signals blocked and two pipes for a stage; the test has their other ends.
