@@ -67,7 +67,7 @@ impl Session {
             watches: Mutex::default(),
             left_out: Mutex::default(),
             case: Mutex::default(),
-            staff: Process::this().descendants(),
+            staff: Process::current().descendants(),
             limits,
         }
     }

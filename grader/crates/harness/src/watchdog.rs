@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use instruments::Process;
-use instruments::proc::Tree;
+use instruments::proc::{State, Tree};
 use model::Ended;
+use nix::unistd::gettid;
 
 use crate::bench::Session;
 use crate::clock;
@@ -61,29 +62,50 @@ fn wait_for_trouble(session: &Session) -> Trouble {
     let deadline = begin + Duration::from_millis(session.limits.deadline_ms);
     let mut still_since = begin;
     let mut last = Vec::new();
+    let mut looks = 0;
     let mut diet = Diet::default();
     while Instant::now() < deadline {
         thread::sleep(LOOK);
         let alive = alive(session);
         // Most tests are over before that, and need not pay for it.
         if begin.elapsed() >= STILL {
-            let all = alive.iter().copied().chain([Process::this()]);
+            let all = alive.iter().copied().chain([Process::current()]);
             diet.look(all.flat_map(Process::threads));
         }
         let now = footprint(&alive);
         if now != last || now.is_empty() || !clock::is_waiting() {
-            (last, still_since) = (now, Instant::now());
-        } else if still_since.elapsed() >= STILL {
-            if instruments::explain(&live_pids(session)).all_asleep_without_timer {
+            (last, still_since, looks) = (now, Instant::now(), clock::looks_in_vain());
+        } else if still_since.elapsed() >= STILL && test_waits(looks) {
+            if !instruments::explain(&live_pids(session)).all_asleep_without_timer {
+                still_since = Instant::now();
+            } else if test_waits(looks) {
                 return Trouble::Deadlock;
             }
-            still_since = Instant::now();
         }
     }
     match diet.is_starving() {
         true => Trouble::Starving(diet.to_string()),
         false => Trouble::Deadline,
     }
+}
+
+/// Whether the test does not owe the programs anything: an answer to a recorded call, or what it
+/// does once it has seen something. `looks` in vain it had made when they were last seen to move.
+///
+/// On a crowded machine it may be the test that gets no processor. So each of its threads has to be
+/// asleep, and a look has to be in vain that was begun since then.
+fn test_waits(looks: u64) -> bool {
+    let watchdog = gettid().as_raw();
+    let mut threads = Process::current().threads().into_iter();
+    threads.all(|thread| {
+        let has_looked = thread.is_main() && clock::is_looking();
+        match has_looked {
+            true => clock::looks_in_vain() >= looks + 2,
+            false => {
+                thread.tid() == watchdog || matches!(thread.state(), None | Some(State::Asleep))
+            }
+        }
+    })
 }
 
 fn live_pids(session: &Session) -> Vec<i32> {

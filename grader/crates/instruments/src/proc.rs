@@ -61,11 +61,6 @@ pub struct Io {
 }
 
 impl Process {
-    /// The calling process.
-    pub fn this() -> Self {
-        Self::new(std::process::id().cast_signed())
-    }
-
     /// The process with this number, which need not exist.
     pub fn new(pid: i32) -> Self {
         Self { pid }

@@ -1,0 +1,94 @@
+//! A recorder that gets no processor makes nobody's test a deadlock: whoever waits for its answer
+//! stands as still as in one.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use instruments::Process;
+use instruments::proc::Thread;
+use model::Outcome;
+use pipeline::{Course, GradeOptions, Subject, TestOptions, write_long_ago};
+
+/// Longer than everything has to stand still to be called a deadlock, and far from the deadline.
+const WITHOUT_A_PROCESSOR: Duration = Duration::from_secs(3);
+
+const TEST: &str = "a_copy_survives_interrupted_and_short_calls";
+
+#[test]
+fn who_waits_for_a_starved_recorder_is_not_called_deadlocked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let helper = Path::new(env!("CARGO_BIN_EXE_grader"));
+    let course = Course::open(root).unwrap();
+    let kits = course
+        .kits(&course.select(&["pipes".into()]).unwrap())
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let submissions = folder.path().join("submissions");
+    let sources = pipeline::sources(&course, &kits[0], &Subject::Reference).unwrap();
+    write_long_ago(&submissions.join("honest"), "pipes", &sources).unwrap();
+    let mut tests = TestOptions::new(sandbox::best_level(helper).0, 2);
+    tests.only = vec![TEST.to_owned()];
+    let options = GradeOptions {
+        labs: Vec::new(),
+        tests,
+        helper: helper.to_owned(),
+    };
+    let run = folder.path().join("run");
+    let is_over = AtomicBool::new(false);
+    let (graded, n_frozen) = thread::scope(|scope| {
+        let freezer = scope.spawn(|| {
+            // The first one may have had no call to answer any more.
+            (0..2).filter(|_| freeze_a_recorder(&is_over)).count()
+        });
+        let graded = pipeline::grade(&course, &submissions, &run, &options, &|_| {});
+        is_over.store(true, Ordering::Relaxed);
+        (graded.unwrap(), freezer.join().unwrap())
+    });
+    assert_eq!(n_frozen, 2);
+    let submission = graded.marks.bare().next().unwrap();
+    let tests = &submission.labs[0].tests;
+    let test = tests.iter().find(|test| test.id == TEST).unwrap();
+    assert_eq!(test.outcome, Outcome::Pass);
+}
+
+/// Waits for a recorder at work below this process, and keeps it from working for a while. False if
+/// there is none before the end.
+fn freeze_a_recorder(is_over: &AtomicBool) -> bool {
+    while !is_over.load(Ordering::Relaxed) {
+        let below = Process::current().descendants().into_iter();
+        let mut threads = below.flat_map(Process::threads);
+        let recorder = threads.find(|thread| thread.name().as_deref() == Some("recorder"));
+        if recorder.is_some_and(freeze) {
+            return true;
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+    false
+}
+
+/// False if it has ended meanwhile.
+fn freeze(thread: Thread) -> bool {
+    let tid = thread.tid();
+    let ask = |request| {
+        // SAFETY: none of these requests takes memory of ours.
+        unsafe { libc::ptrace(request, tid, 0, 0) == 0 }
+    };
+    if !ask(libc::PTRACE_SEIZE) {
+        return false;
+    }
+    ask(libc::PTRACE_INTERRUPT);
+    // It stops, or it has ended and is reaped: its process could not be waited for otherwise.
+    let mut status = 0;
+    // SAFETY: `status` lives on this stack.
+    let waited = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) };
+    assert_eq!(waited, tid);
+    if !libc::WIFSTOPPED(status) {
+        return false;
+    }
+    thread::sleep(WITHOUT_A_PROCESSOR);
+    ask(libc::PTRACE_DETACH)
+}
