@@ -99,7 +99,8 @@ impl Launch {
         self
     }
 
-    /// Records the program beside others, under a role that points can name.
+    /// Records the program beside others, under a role that points can name. While it waits for the
+    /// recorder it is asleep, so its sleep tells nothing of what it has done.
     pub fn watched(mut self, watch: &Watch, role: &str) -> Self {
         self.watch = Some((watch.clone(), role.to_owned()));
         self
