@@ -374,7 +374,7 @@ pub(crate) const TESTS: &[Test] = &[
         part: 6,
         points: 4,
         needs: LINE,
-        limits: Limits::DEFAULT,
+        limits: Limits::DEFAULT.seconds(30),
         why: "a listener with a waiting client stays readable: without a descriptor for it, poll must not be asked about it",
         read: "README part 6, accept(2) EMFILE, `serve` in src/lib.rs",
         hint: [
