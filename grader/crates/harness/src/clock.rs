@@ -7,8 +7,8 @@ use std::time::Duration;
 
 static WAITING: AtomicU32 = AtomicU32::new(0);
 
+/// The same for those that wait in [`until`], and how many of their looks have found nothing.
 static LOOKING: AtomicU32 = AtomicU32::new(0);
-
 static IN_VAIN: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the test's own thread waits for the submission to do something.

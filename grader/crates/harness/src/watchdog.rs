@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use instruments::Process;
-use instruments::proc::{State, Tree};
+use instruments::proc::{State, Thread, Tree};
 use model::Ended;
 use nix::unistd::gettid;
 
@@ -96,15 +96,13 @@ fn wait_for_trouble(session: &Session) -> Trouble {
 /// asleep, and a look has to be in vain that was begun since then.
 fn test_waits(looks: u64) -> bool {
     let watchdog = gettid().as_raw();
+    let looks_in_vain = || clock::looks_in_vain() >= looks + 2;
+    let sleeps = |thread: Thread| matches!(thread.state(), None | Some(State::Asleep));
     let mut threads = Process::current().threads().into_iter();
-    threads.all(|thread| {
-        let has_looked = thread.is_main() && clock::is_looking();
-        match has_looked {
-            true => clock::looks_in_vain() >= looks + 2,
-            false => {
-                thread.tid() == watchdog || matches!(thread.state(), None | Some(State::Asleep))
-            }
-        }
+    threads.all(|thread| match thread.tid() == watchdog {
+        true => true,
+        false if thread.is_main() && clock::is_looking() => looks_in_vain(),
+        false => sleeps(thread),
     })
 }
 
