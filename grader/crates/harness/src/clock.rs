@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+/// Waits that are going on, and those of them that look again and again.
 static WAITING: AtomicU32 = AtomicU32::new(0);
-
-/// The same for those that wait in [`until`], and how many of their looks have found nothing.
 static LOOKING: AtomicU32 = AtomicU32::new(0);
+
+/// Looks that have found nothing.
 static IN_VAIN: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the test's own thread waits for the submission to do something.
