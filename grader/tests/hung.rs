@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::Outcome;
-use pipeline::{Course, GradeOptions, Made, Subject, TestOptions, vary, write_long_ago};
+use pipeline::{Course, GradeOptions, Made, Subject, vary, write_long_ago};
 
 /// The program ends at once, and its child keeps its output open for ever.
 const ORPHANS: &str = r#"
@@ -39,11 +39,7 @@ fn a_hang_costs_the_detection_of_a_deadlock_and_no_deadline() {
         library.extend_from_slice(ORPHANS.as_bytes());
         write_long_ago(&submissions.join("orphans"), &kit.lab.name, &orphans).unwrap();
     }
-    let options = GradeOptions {
-        labs: Vec::new(),
-        tests: TestOptions::new(sandbox::best_level(helper).0, 2),
-        helper: helper.to_owned(),
-    };
+    let options = GradeOptions::new(helper, 2);
     let run = folder.path().join("run");
     let graded = pipeline::grade(&course, &submissions, &run, &options, &|_| {}).unwrap();
     let mut hung = Vec::new();

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use model::{LabStatus, Outcome};
 use pipeline::{
-    Course, GradeOptions, Graded, Kit, Load, Made, SourceTree, Subject, TestOptions, vary,
-    write_long_ago,
+    Course, GradeOptions, Graded, Kit, Load, Made, SourceTree, Subject, vary, write_long_ago,
 };
 
 /// Quick ones, each of which catches a wrong solution that the others let pass.
@@ -100,13 +99,8 @@ fn kinds(course: &Course, kit: &Kit) -> Vec<(Vec<String>, SourceTree)> {
 
 fn grade(course: &Course, submissions: &Path, run: &Path, n_jobs: usize) -> Graded {
     let helper = Path::new(env!("CARGO_BIN_EXE_grader"));
-    let options = GradeOptions {
-        labs: vec!["pipes".into()],
-        tests: TestOptions {
-            only: TESTS.map(str::to_owned).to_vec(),
-            ..TestOptions::new(sandbox::best_level(helper).0, n_jobs)
-        },
-        helper: helper.to_owned(),
-    };
+    let mut options = GradeOptions::new(helper, n_jobs);
+    options.labs = vec!["pipes".into()];
+    options.tests.only = TESTS.map(str::to_owned).to_vec();
     pipeline::grade(course, submissions, run, &options, &|_| {}).unwrap()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use instruments::Process;
 use instruments::proc::Thread;
 use model::Outcome;
-use pipeline::{Course, GradeOptions, Subject, TestOptions, write_long_ago};
+use pipeline::{Course, GradeOptions, Subject, write_long_ago};
 
 /// Longer than everything has to stand still to be called a deadlock, and far from the deadline.
 const WITHOUT_A_PROCESSOR: Duration = Duration::from_secs(3);
@@ -28,13 +28,8 @@ fn who_waits_for_a_starved_recorder_is_not_called_deadlocked() {
     let submissions = folder.path().join("submissions");
     let sources = pipeline::sources(&course, &kits[0], &Subject::Reference).unwrap();
     write_long_ago(&submissions.join("honest"), "pipes", &sources).unwrap();
-    let mut tests = TestOptions::new(sandbox::best_level(helper).0, 2);
-    tests.only = vec![TEST.to_owned()];
-    let options = GradeOptions {
-        labs: Vec::new(),
-        tests,
-        helper: helper.to_owned(),
-    };
+    let mut options = GradeOptions::new(helper, 2);
+    options.tests.only = vec![TEST.to_owned()];
     // A recorder may be gone before it is found.
     let has_met_one = (0..20).any(|round| {
         let run = folder.path().join(format!("run-{round}"));

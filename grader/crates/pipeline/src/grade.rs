@@ -31,6 +31,18 @@ pub struct GradeOptions {
     pub helper: std::path::PathBuf,
 }
 
+impl GradeOptions {
+    /// All labs and tests on the best rung that works here with this helper, as many tests at a time
+    /// as so many cores are good for.
+    pub fn new(helper: &Path, n_cores: usize) -> Self {
+        Self {
+            labs: Vec::new(),
+            tests: TestOptions::new(sandbox::best_level(helper).0, n_cores),
+            helper: helper.to_owned(),
+        }
+    }
+}
+
 /// A graded class.
 #[derive(Debug)]
 pub struct Graded {
